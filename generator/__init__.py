@@ -1,0 +1,1 @@
+"""Fills the raw tables: from a synthetic world, or from a real system."""

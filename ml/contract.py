@@ -1,0 +1,541 @@
+"""The tables that ``ml/`` hands over: one place for their columns, types, keys and meaning.
+
+The writer in :mod:`ml.io` refuses a frame that breaks this contract, the expectation suites judge
+the same columns as wholes, and dbt reads the files back as the source ``ml``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["text", "bigint", "double", "boolean", "date", "usd"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a prediction table; ``low`` and ``high`` bound a sane value, inclusive."""
+
+    name: str
+    type: ColumnType
+    description: str
+    required: bool = True
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One prediction table; ``key`` names the columns that identify a row."""
+
+    name: str
+    key: tuple[str, ...]
+    description: str
+    columns: tuple[Column, ...]
+    may_be_empty: bool = False
+
+
+def _c(
+    name: str,
+    type_: ColumnType,
+    description: str,
+    *,
+    required: bool = True,
+    low: float | None = None,
+    high: float | None = None,
+    values: tuple[str, ...] = (),
+) -> Column:
+    return Column(name, type_, description, required, low, high, values)
+
+
+SPLITS = ("train", "calibration", "test")
+PLAN_KINDS = ("current", "recommended", "least_cost", "best_latency", "greedy", "random")
+BLOCKERS = (
+    "NOT_OFFERED",
+    "REGION_BANNED",
+    "RESIDENCY",
+    "INCOMPLETE_DATA",
+    "MAX_REGIONS",
+    "MIN_REGIONS",
+    "SLO_MISSED",
+    "N1_LOSS",
+    "NO_CAPACITY",
+)
+
+_SERVICE = _c("service_id", "text", "Service; one row of dim_services.")
+_REGION = _c("region_id", "text", "Region; one row of dim_regions.")
+_MODEL = _c("model_id", "text", "Content hash of the fitted model that produced the row.")
+
+LATENCY_PREDICTIONS = Table(
+    "latency_predictions",
+    ("service_id", "region_id", "placed_on"),
+    "Mean latency predicted for every service, region and day of the history.",
+    (
+        _SERVICE,
+        _REGION,
+        _c("placed_on", "date", "Day on which the service ran there."),
+        _MODEL,
+        _c("split", "text", "Which part of the history the row belongs to.", values=SPLITS),
+        _c("observed_ms", "double", "Observed caller-side mean latency.", low=0),
+        _c("predicted_ms", "double", "Predicted caller-side mean latency.", low=0),
+        _c("predicted_lo_ms", "double", "Lower end of the prediction interval.", low=0),
+        _c("predicted_hi_ms", "double", "Upper end of the prediction interval.", low=0),
+        _c("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
+        _c("physics_ms", "double", "Physics estimate the residual model starts from.", low=0),
+        _c("network_ms", "double", "Part of the physics estimate due to the network.", low=0),
+        _c("dependency_ms", "double", "Part due to calls of other services.", low=0),
+        _c("cpu_ms", "double", "Part due to CPU work.", low=0),
+        _c("queue_ms", "double", "Part due to waiting for a worker.", low=0),
+        _c("base_ms", "double", "Part that the physics does not explain.", low=0),
+        _c("utilization", "double", "Request-weighted utilisation rho.", required=False, low=0),
+    ),
+)
+
+LATENCY_CANDIDATES = Table(
+    "latency_candidates",
+    ("service_id", "region_id", "utilization_bucket"),
+    "What a service would add in a region at a load, before the way from the caller is added.",
+    (
+        _SERVICE,
+        _REGION,
+        _c("utilization_bucket", "double", "Utilisation the row holds for.", low=0, high=1),
+        _MODEL,
+        _c("internal_ms", "double", "Own work, queue and calls to other services.", low=0),
+        _c("network_weight", "double", "Round trips per request, times RTT.", low=0),
+        _c("residual_factor", "double", "Learned correction of the physics sum.", low=0),
+        _c("mean_lo_factor", "double", "Lower interval end over the mean.", low=0),
+        _c("mean_hi_factor", "double", "Upper interval end over the mean.", low=0),
+        _c("p95_factor", "double", "p95 over the mean.", required=False, low=0),
+        _c("p95_hi_factor", "double", "Upper bound of p95 over the mean.", required=False, low=0),
+        _c("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
+        _c("is_extrapolated", "boolean", "The service never ran in this region."),
+    ),
+)
+
+MODEL_METRICS = Table(
+    "model_metrics",
+    ("model_name", "variant", "split", "slice", "metric"),
+    "How good each model and each baseline is, on the same rows.",
+    (
+        _c("model_name", "text", "Which model.", values=("latency", "latency_p95", "strategy")),
+        _c("variant", "text", "`model`, or the name of the baseline measured beside it."),
+        _c("split", "text", "forward, unseen_service, unseen_region, new_placement_set, grouped."),
+        _c("slice", "text", "`all`, or the rows it was measured on."),
+        _c("metric", "text", "r2, within_r2, mae_ms, rmse_ms, mape, coverage, accuracy, ..."),
+        _c("value", "double", "Measured value.", required=False),
+        _c("goal_low", "double", "Smallest value that meets the goal.", required=False),
+        _c("goal_high", "double", "Largest value that meets the goal.", required=False),
+        _c(
+            "status",
+            "text",
+            "Whether the goal was met.",
+            values=("met", "missed", "reported", "insufficient"),
+        ),
+        _c("rows", "bigint", "Rows measured on.", low=0),
+        _MODEL,
+    ),
+)
+
+FEATURE_IMPORTANCES = Table(
+    "feature_importances",
+    ("model_name", "method", "slice", "feature"),
+    "What the predictions rest on.",
+    (
+        _c("model_name", "text", "Which model.", values=("latency", "strategy")),
+        _c(
+            "method",
+            "text",
+            "How it was measured.",
+            values=("grouped_permutation", "shap", "component_share", "permutation"),
+        ),
+        _c("slice", "text", "`all`, or the rows it was measured on."),
+        _c("feature", "text", "Feature or group of features."),
+        _c("importance", "double", "Measured importance."),
+        _c("unit", "text", "Unit of the importance."),
+        _c("importance_rank", "bigint", "1 is the most important.", low=1),
+        _MODEL,
+    ),
+    may_be_empty=True,
+)
+
+STRATEGY_PREDICTIONS = Table(
+    "strategy_predictions",
+    ("service_id", "cut_on"),
+    "Number of regions a service is expected to need, by the random forest.",
+    (
+        _SERVICE,
+        _c("cut_on", "date", "Last day the features may know."),
+        _MODEL,
+        _c("split", "text", "train, test, or current (no label yet)."),
+        _c("predicted_class", "text", "Predicted class.", values=("single", "dual", "multi")),
+        _c("single_probability", "double", "Probability of one region.", low=0, high=1),
+        _c("dual_probability", "double", "Probability of two regions.", low=0, high=1),
+        _c("multi_probability", "double", "Probability of three or more.", low=0, high=1),
+        _c(
+            "optimal_class",
+            "text",
+            "What the optimiser chose on the next 14 days.",
+            required=False,
+            values=("single", "dual", "multi"),
+        ),
+        _c("cost_regret_share", "double", "Extra cost of the predicted class.", required=False),
+    ),
+    may_be_empty=True,
+)
+
+PLACEMENT_RUNS = Table(
+    "placement_runs",
+    ("plan_id",),
+    "One row per plan: what was solved, how far from the best possible answer it can be.",
+    (
+        _c("plan_id", "text", "Hash of inputs, configuration and plan kind."),
+        _c("plan_kind", "text", "What the plan is for.", values=PLAN_KINDS),
+        _c("trained_through", "date", "Last day the plan may know."),
+        _c("upper_bound_usd_per_hour", "usd", "Objective of the plan.", required=False),
+        _c("lower_bound_usd_per_hour", "usd", "Certified lower bound.", required=False),
+        _c("gap_share", "double", "(upper - lower) / |lower|.", required=False),
+        _c("gap_scope", "text", "What the bound is about, in words.", required=False),
+        _c(
+            "end_state",
+            "text",
+            "How the solve ended.",
+            values=("feasible", "evaluated", "infeasible", "unknown"),
+        ),
+        _c("stop_reason", "text", "Why the solve stopped."),
+        _c("checker_status", "text", "Verdict of the independent checker.", values=("ok", "none")),
+        _c("moves", "bigint", "Regions added against the current plan.", low=0),
+        _c("services_not_feasible", "bigint", "Services without a feasible plan.", low=0),
+        _c("candidate_plans", "bigint", "Region sets priced.", low=0),
+        _c("input_hash", "text", "SHA-256 of the inputs."),
+        _c("config_hash", "text", "SHA-256 of the parameters."),
+    ),
+)
+
+PLACEMENT_SERVICES = Table(
+    "placement_services",
+    ("plan_id", "service_id"),
+    "What a plan means for one service.",
+    (
+        _c("plan_id", "text", "Plan; one row of placement_runs."),
+        _SERVICE,
+        _c("compute_usd_per_hour", "usd", "Instances times price book.", low=0),
+        _c("egress_usd_per_hour", "usd", "Transfer to users and callers.", low=0),
+        _c("open_usd_per_hour", "usd", "Fixed cost of each open region.", low=0),
+        _c("waiting_usd_per_hour", "usd", "Priced waiting time of users.", low=0),
+        _c("moving_usd_per_hour", "usd", "Amortised cost of moving, and stickiness.", low=0),
+        _c("mean_latency_ms", "double", "Predicted request-weighted mean.", required=False, low=0),
+        _c("mean_latency_lo_ms", "double", "Lower interval end.", required=False, low=0),
+        _c("mean_latency_hi_ms", "double", "Upper interval end.", required=False, low=0),
+        _c("p95_latency_ms", "double", "Predicted p95; never averaged.", required=False, low=0),
+        _c(
+            "slo_met_share",
+            "double",
+            "Demand whose p95 bound is met.",
+            required=False,
+            low=0,
+            high=1,
+        ),
+        _c("n1_served_share", "double", "Served share after the worst loss.", low=0, high=1),
+        _c("is_n1_covered", "boolean", "Any one region may be lost without dropping demand."),
+        _c("is_feasible", "boolean", "Every hard rule holds."),
+        _c("broken_rule", "text", "First rule the plan breaks.", required=False),
+        _c("mean_rps", "double", "Forecast mean demand.", low=0),
+        _c("migration_usd", "usd", "One-off transfer of state against today.", low=0),
+        _c("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
+    ),
+)
+
+PLACEMENT_PLANS = Table(
+    "placement_plans",
+    ("plan_id", "service_id", "region_id"),
+    "Where a plan runs each service: one row per plan, service and region.",
+    (
+        _c("plan_id", "text", "Plan; one row of placement_runs."),
+        _SERVICE,
+        _REGION,
+        _c("instances", "bigint", "Running copies at the peak hour.", low=1),
+        _c("traffic_share", "double", "Share of the service's requests.", low=0, high=1),
+        _c("compute_usd_per_hour", "usd", "Instances times price book.", low=0),
+        _c("peak_utilization", "double", "Utilisation at the peak hour.", required=False, low=0),
+        _c(
+            "mean_latency_ms",
+            "double",
+            "Predicted mean of the requests served here.",
+            required=False,
+            low=0,
+        ),
+    ),
+)
+
+PLACEMENT_ALTERNATIVES = Table(
+    "placement_alternatives",
+    ("service_id", "region_id"),
+    "Every region for every service: feasible with its gap, or the rule that blocks it.",
+    (
+        _SERVICE,
+        _REGION,
+        _c("is_chosen", "boolean", "In the recommended plan."),
+        _c("is_current", "boolean", "In the current plan."),
+        _c("is_feasible", "boolean", "Some feasible plan of the service uses the region."),
+        _c("is_complete", "boolean", "All data needed to rank it were there."),
+        _c(
+            "blocking_constraint", "text", "Rule that excludes it.", required=False, values=BLOCKERS
+        ),
+        _c("blocking_evidence", "text", "The numbers behind the rule.", required=False),
+        _c(
+            "best_region_set",
+            "text",
+            "Best set with it (or, if chosen, without it).",
+            required=False,
+        ),
+        _c("gap_usd_per_month", "usd", "Extra money if forced in (or banned).", required=False),
+        _c("gap_ms", "double", "Extra mean latency if forced in (or banned).", required=False),
+        _c(
+            "gap_objective_usd_per_month",
+            "usd",
+            "Extra objective; never negative.",
+            required=False,
+            low=0,
+        ),
+        _c("gap_method", "text", "How the gap was found.", required=False),
+    ),
+)
+
+PLACEMENT_DUALS = Table(
+    "placement_duals",
+    ("plan_id", "row_kind", "region_id"),
+    "Prices of the shared rows, from which the lower bound can be derived again.",
+    (
+        _c("plan_id", "text", "Plan; one row of placement_runs."),
+        _c("row_kind", "text", "Shared row.", values=("capacity_vcpu", "moves")),
+        _c("region_id", "text", "Region of the row; `*` for the fleet."),
+        _c("dual", "double", "Price of one more unit, $ per hour.", low=0),
+        _c("limit_value", "double", "Right-hand side of the row.", low=0),
+        _c("used_value", "double", "What the plan uses.", low=0),
+        _c("is_binding", "boolean", "The dual is positive."),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_RESULTS = Table(
+    "experiment_results",
+    ("experiment_id", "mode", "metric", "role", "segment", "segment_value"),
+    "Effect of the treatment on every metric, by evidence layer.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("mode", "text", "Evidence layer.", values=("twin", "switchback")),
+        _c("metric", "text", "Metric of the catalogue."),
+        _c("role", "text", "Role.", values=("success", "guardrail", "diagnostic", "segment")),
+        _c("segment", "text", "`all`, or the dimension it is cut by."),
+        _c("segment_value", "text", "`all`, or the value of the dimension."),
+        _c("unit", "text", "Unit of the two arms."),
+        _c("control", "double", "Control arm.", required=False),
+        _c("treatment", "double", "Treatment arm.", required=False),
+        _c("abs_effect", "double", "Treatment minus control.", required=False),
+        _c("abs_lo", "double", "Lower end.", required=False),
+        _c("abs_hi", "double", "Upper end.", required=False),
+        _c("rel_effect", "double", "Relative effect, a share.", required=False),
+        _c("rel_lo", "double", "Lower end.", required=False),
+        _c("rel_hi", "double", "Upper end.", required=False),
+        _c("interval_level", "double", "Level of the interval.", required=False, low=0, high=1),
+        _c(
+            "p_value",
+            "double",
+            "Sign-flip p; null where nothing was randomised.",
+            required=False,
+            low=0,
+            high=1,
+        ),
+        _c("p_adjusted", "double", "Holm-adjusted p.", required=False, low=0, high=1),
+        _c("plausible_lo", "double", "Lower end over uncertain inputs, relative.", required=False),
+        _c("plausible_hi", "double", "Upper end over uncertain inputs, relative.", required=False),
+        _c("mde80", "double", "Relative effect found with 80 % power.", required=False),
+        _c("margin", "double", "Guard-rail margin.", required=False),
+        _c("margin_kind", "text", "relative, absolute, maximum, exact.", required=False),
+        _c("blocks", "bigint", "Blocks, or replications.", required=False, low=0),
+        _c("method", "text", "Estimator and interval.", required=False),
+        _c(
+            "status",
+            "text",
+            "Whether the row can be read.",
+            values=("ok", "insufficient", "invalid", "refused"),
+        ),
+        _c(
+            "verdict",
+            "text",
+            "superior, inferior, passed, violated, inconclusive, reported, not_judged.",
+            values=(
+                "superior",
+                "inferior",
+                "passed",
+                "violated",
+                "inconclusive",
+                "reported",
+                "not_judged",
+            ),
+        ),
+        _c("reason", "text", "Why it was refused or judged so.", required=False),
+    ),
+)
+
+EXPERIMENT_CHECKS = Table(
+    "experiment_checks",
+    ("experiment_id", "check_name", "scope"),
+    "Validity checks of the experiment.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("check_name", "text", "What was checked."),
+        _c("scope", "text", "Layer or slice."),
+        _c("observed", "text", "What was seen."),
+        _c("expected", "text", "What had to hold."),
+        _c("status", "text", "Result.", values=("green", "red", "not_testable")),
+    ),
+)
+
+EXPERIMENT_UNITS = Table(
+    "experiment_units",
+    ("experiment_id", "metric", "block_id", "observed_on"),
+    "Switchback days: the arm of the day and the metric.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("metric", "text", "Metric of the catalogue."),
+        _c("block_id", "bigint", "Pair of neighbouring days.", low=0),
+        _c("observed_on", "date", "Day."),
+        _c("arm", "text", "Arm of the day.", values=("control", "treatment")),
+        _c("value", "double", "Metric of the day.", required=False),
+        _c("unit", "text", "Unit of the value."),
+        _c("offered_requests", "bigint", "Demand of the day.", low=0),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_CLASSIC = Table(
+    "experiment_classic_report",
+    ("experiment_id", "line"),
+    "The lines readers expect, both arms, on all demand.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("line", "text", "Name of the line."),
+        _c("line_order", "bigint", "Order of printing.", low=1),
+        _c("unit", "text", "Unit."),
+        _c("control", "double", "Control arm.", required=False),
+        _c("treatment", "double", "Treatment arm.", required=False),
+        _c("change_abs", "double", "Treatment minus control.", required=False),
+        _c("change_share", "double", "Relative change.", required=False),
+        _c("definition", "text", "How it is computed."),
+        _c("label", "text", "Warning or note that belongs to the line.", required=False),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_BASELINES = Table(
+    "experiment_baselines",
+    ("experiment_id", "plan_name"),
+    "The treatment among random plans of equal budget and simple rules, on the same demand.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("plan_name", "text", "Plan."),
+        _c(
+            "family",
+            "text",
+            "Family.",
+            values=("treatment", "control", "random_matched", "greedy_nearest", "cheapest"),
+        ),
+        _c("mean_latency_ms", "double", "Request-weighted mean latency.", low=0),
+        _c("cost_usd_per_million", "double", "Cost per million requests.", low=0),
+        _c("redundancy", "double", "Mean number of regions per service.", low=0),
+        _c("instance_hours", "double", "Instance hours.", low=0),
+        _c("objective_usd_per_hour", "double", "Cost plus priced waiting, per hour.", low=0),
+        _c("latency_rank", "bigint", "1 is fastest.", low=1),
+        _c(
+            "p_plan",
+            "double",
+            "(1 + random plans at least as good) / (1 + random plans).",
+            required=False,
+            low=0,
+            high=1,
+        ),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_CALIBRATION = Table(
+    "experiment_calibration",
+    ("source", "design", "metric", "estimator", "scenario"),
+    "How often the method cries wolf when nothing differs, and whether bad methods are caught.",
+    (
+        _c("source", "text", "Where the worlds come from."),
+        _c("design", "text", "Design."),
+        _c("metric", "text", "Metric."),
+        _c("estimator", "text", "Estimator."),
+        _c("scenario", "text", "Scenario."),
+        _c("runs", "bigint", "Runs.", low=1),
+        _c("false_positive_rate", "double", "Share of p <= 0.05.", required=False, low=0, high=1),
+        _c("rate_lo", "double", "Wilson interval.", required=False, low=0, high=1),
+        _c("rate_hi", "double", "Wilson interval.", required=False, low=0, high=1),
+        _c("is_canary", "boolean", "A bad method that must be caught."),
+        _c("status", "text", "Result.", values=("green", "red")),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_VERDICT = Table(
+    "experiment_verdict",
+    ("experiment_id",),
+    "The decision of the experiment.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("verdict", "text", "Decision.", values=("ship", "no_ship", "inconclusive", "invalid")),
+        _c("reasons", "text", "Reasons, joined by `; `."),
+        _c("config_sha256", "text", "Hash registered before the run."),
+        _c("control_plan_id", "text", "Control plan."),
+        _c("treatment_plan_id", "text", "Treatment plan.", required=False),
+        _c("train_through_on", "date", "Last day the plan may know."),
+        _c("evaluate_from_on", "date", "First day of the evaluation.", required=False),
+        _c("evaluate_days", "bigint", "Days of the evaluation.", low=0),
+        _c("in_sample_gain_share", "double", "Gain on days the plan knew.", required=False),
+        _c("out_of_sample_gain_share", "double", "Gain on later days.", required=False),
+        _c(
+            "coin_redraws_significant_share",
+            "double",
+            "Other coin sequences with p < 0.05.",
+            required=False,
+            low=0,
+            high=1,
+        ),
+    ),
+)
+
+RUN_DEGRADATIONS = Table(
+    "run_degradations",
+    ("code", "scope"),
+    "What the computation could not do with these data, beside what dbt sees in them.",
+    (
+        _c("code", "text", "Reason code, upper case."),
+        _c("scope", "text", "fleet, or the service or region concerned."),
+        _c("detail", "text", "In words, with numbers."),
+    ),
+    may_be_empty=True,
+)
+
+TABLES: tuple[Table, ...] = (
+    LATENCY_PREDICTIONS,
+    LATENCY_CANDIDATES,
+    MODEL_METRICS,
+    FEATURE_IMPORTANCES,
+    STRATEGY_PREDICTIONS,
+    PLACEMENT_RUNS,
+    PLACEMENT_SERVICES,
+    PLACEMENT_PLANS,
+    PLACEMENT_ALTERNATIVES,
+    PLACEMENT_DUALS,
+    EXPERIMENT_RESULTS,
+    EXPERIMENT_CHECKS,
+    EXPERIMENT_UNITS,
+    EXPERIMENT_CLASSIC,
+    EXPERIMENT_BASELINES,
+    EXPERIMENT_CALIBRATION,
+    EXPERIMENT_VERDICT,
+    RUN_DEGRADATIONS,
+)

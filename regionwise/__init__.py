@@ -1,0 +1,1 @@
+"""The front desk: command line, order of a build, configuration, lock, publish."""
