@@ -1,0 +1,148 @@
+"""A build: every stage in order, under the lock, published at the end or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regionwise import decisions, publish, report
+from regionwise.config import ROOT, Settings
+from regionwise.console import Reporter
+from regionwise.exits import Exit, Stop
+from regionwise.folders import Folders
+from regionwise.lock import build_lock
+from regionwise.stages import STAGES, Context
+
+_VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "numpy", "pandas", "scipy", "scikit-learn")
+
+
+def build(
+    settings: Settings, source: Path | None, *, quiet: bool = False, gate: bool = False
+) -> report.RunReport:
+    """Run the whole house once and publish its answer.
+
+    Args:
+        settings: What the user decided.
+        source: Folder in the raw contract; None builds the synthetic world.
+        quiet: Print errors only.
+        gate: Turn stale or insufficient data, and a breached guard rail, into exit codes.
+
+    Returns:
+        The run report, already written to ``data/runs``.
+
+    Raises:
+        Stop: With the exit code that says why nothing was published.
+    """
+    folders = Folders(settings.data)
+    started = datetime.now(UTC)
+    run_id = started.strftime("%Y%m%dT%H%M%S%fZ")
+    reporter = Reporter(len(STAGES) + 1, quiet=quiet)
+    context = Context(settings, source, reporter)
+    with build_lock(folders.lock, "regionwise build"):
+        try:
+            _clear(folders)
+            for stage in STAGES:
+                if stage.name == "marts":
+                    _write_meta_run(settings, source, run_id, started)
+                    _land_decisions(folders)
+                with reporter.step(stage.name, stage.title) as record:
+                    stage.run(context, record)
+            with reporter.step("publish", "publish the marts") as record:
+                rows = publish.publish(settings, run_id)
+                record.rows, record.detail = sum(rows.values()), f"{len(rows)} marts"
+        except BaseException as error:
+            report.write_failed(settings, run_id, reporter, error)
+            raise
+        done = report.write(settings, run_id, reporter)
+    if gate:
+        report.gate(done)
+    return done
+
+
+def run_stage(settings: Settings, name: str, source: Path | None, *, quiet: bool = False) -> None:
+    """Run one stage again on what the stages before it left behind.
+
+    Raises:
+        Stop: If there is no such stage, or it cannot end well.
+    """
+    folders = Folders(settings.data)
+    reporter = Reporter(1, quiet=quiet)
+    with build_lock(folders.lock, f"regionwise stage {name}"):
+        if name == "publish":
+            with reporter.step(name, "publish the marts") as record:
+                run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+                record.rows = sum(publish.publish(settings, run_id).values())
+            return
+        for stage in STAGES:
+            if stage.name == name:
+                with reporter.step(stage.name, stage.title) as record:
+                    stage.run(Context(settings, source, reporter), record)
+                return
+    known = ", ".join([*(stage.name for stage in STAGES), "publish"])
+    raise Stop(Exit.USAGE, f"no stage is called {name!r}; there are: {known}")
+
+
+def _clear(folders: Folders) -> None:
+    # What an earlier build predicted must not be read as this build's answer.
+    shutil.rmtree(folders.predictions, ignore_errors=True)
+    folders.runs.mkdir(parents=True, exist_ok=True)
+
+
+def _write_meta_run(
+    settings: Settings, source: Path | None, run_id: str, started: datetime
+) -> None:
+    folders = Folders(settings.data)
+    dataset = pq.read_table(folders.raw / "landed_dataset.parquet").to_pylist()[0]
+    versions = {"python": sys.version.split()[0]} | {name: version(name) for name in _VERSIONED}
+    row = {
+        "run_id": run_id,
+        "build_id": run_id,
+        "code_commit": _commit(),
+        "dataset_hash": dataset["dataset_hash"],
+        "config_hash": config_hash(settings),
+        "seed": dataset["seed"],
+        "command": f"regionwise build{'' if source is None else f' --input {source}'}",
+        "started_at": started.replace(tzinfo=None),
+        "versions": json.dumps(versions, sort_keys=True),
+    }
+    schema = pa.schema(
+        [
+            (name, pa.int64() if name == "seed" else pa.string())
+            if name != "started_at"
+            else (name, pa.timestamp("us"))
+            for name in row
+        ]
+    )
+    pq.write_table(pa.Table.from_pylist([row], schema), folders.runs / "meta_run.parquet")
+
+
+def _land_decisions(folders: Folders) -> None:
+    """What people decided is one more source of the marts, as of the moment they are built."""
+    log = decisions.read(folders.data)
+    schema = pa.schema(
+        [(name, pa.int64() if name == "decision_id" else pa.string()) for name in log.columns]
+    )
+    table = pa.Table.from_pandas(log, schema, preserve_index=False)
+    pq.write_table(table, folders.runs / "decisions.parquet")
+
+
+def config_hash(settings: Settings) -> str:
+    """Return the SHA-256 of what was decided, without where it was stored."""
+    chosen = settings.model_dump(mode="json", exclude={"data", "threads", "memory_limit"})
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def _commit() -> str | None:
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or None

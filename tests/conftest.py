@@ -1,0 +1,82 @@
+"""What tests of several rooms share: data folders built once per run, however many workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Tests start before anything imports XGBoost; spinning threads would slow every fit down.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def run_cli(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``regionwise`` in a process of its own on one data folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "regionwise", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"REGIONWISE_DATA": str(data)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    folder = (base.parent if is_worker else base) / "builds"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def built(folder: Path, name: str, *arguments: str, **environment: str) -> Path:
+    """Build a data folder once; later callers, in any worker, get the same one."""
+    data = folder / name
+    with FileLock(folder / f"{name}.lock"):
+        done = folder / f"{name}.json"
+        if not done.exists():
+            result = run_cli(data, "build", *arguments, **environment)
+            done.write_text(
+                json.dumps({"code": result.returncode, "out": result.stdout, "err": result.stderr})
+            )
+    said = json.loads(done.read_text())
+    assert said["code"] == 0, f"{said['out']}\n{said['err']}"
+    return data
+
+
+@pytest.fixture(scope="session")
+def demo_data(shared_builds: Path) -> Path:
+    """The demo as `make build` makes it: 150 services, 5 regions, 90 days."""
+    return built(shared_builds, "demo")
+
+
+@pytest.fixture(scope="session")
+def demo_snapshot(demo_data: Path) -> Path:
+    """The published database of the demo."""
+    serving = demo_data / "serving"
+    return serving / str(json.loads((serving / "current.json").read_text())["path"])
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real measurements; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("REGIONWISE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real measurements are not at {folder}: set REGIONWISE_SHARED_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def petshop_data(shared_builds: Path, shared_data: Path) -> Path:
+    """A build on real measurements of a real application."""
+    return built(shared_builds, "petshop", "--input", str(shared_data / "petshop"))
