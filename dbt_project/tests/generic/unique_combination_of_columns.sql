@@ -1,9 +1,9 @@
-{% test unique_combination_of_columns(model, columns) %}
+{% test unique_combination_of_columns(model, combination_of_columns) %}
 -- Failing rows name the key that stands twice.
 select
-    {{ columns | join(', ') }},
+    {{ combination_of_columns | join(', ') }},
     count(*) as row_count
 from {{ model }}
-group by {{ columns | join(', ') }}
+group by {{ combination_of_columns | join(', ') }}
 having count(*) > 1
 {% endtest %}

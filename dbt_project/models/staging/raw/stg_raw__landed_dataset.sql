@@ -1,0 +1,6 @@
+select
+    dataset_kind,
+    description as dataset_description,
+    seed,
+    dataset_hash
+from {{ source('raw', 'landed_dataset') }}
