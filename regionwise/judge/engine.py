@@ -1,0 +1,130 @@
+"""Runs batches through Great Expectations, in memory, and writes the result as static pages."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from regionwise.judge.model import Batch, Failure, Judgement, Kind
+
+# Tags of the pages that would fetch something from another machine when somebody opens them.
+_OUTSIDE = re.compile(
+    r"<script[^>]*\bsrc=[\"']https?://[^>]*>\s*</script>"
+    r"|<link[^>]*\bhref=[\"']https?://[^>]*>"
+    r"|<img[^>]*\bsrc=[\"']https?://[^>]*>"
+    r"|url\([\"']?https?://[^)]*\)",
+    re.IGNORECASE,
+)
+_STYLE = (
+    "<style>body{font:15px sans-serif;margin:1rem}table{border-collapse:collapse}"
+    "td,th{border:1px solid #999;padding:.3rem;vertical-align:top}.modal{display:none}</style>"
+)
+_SHOWN_VALUES = 3
+
+
+def run(kind: Kind, batches: Sequence[Batch], docs: Path) -> Judgement:
+    """Judge ``batches`` and write the Data Docs to the folder ``docs``, replacing it.
+
+    Args:
+        kind: Which edge is judged; names the run in the pages.
+        batches: Frames with their checks; a batch without checks is left out.
+        docs: Folder of the pages.
+    """
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    shutil.rmtree(docs, ignore_errors=True)
+    context = _context(gx, docs)
+    source = context.data_sources.add_pandas(kind)
+    failures: list[Failure] = []
+    judged = [batch for batch in batches if batch.checks]
+    for batch in judged:
+        results = _validate(gx, context, source, batch).results
+        failures.extend(_failure(batch, r) for r in results if not r.success)
+    context.build_data_docs()
+    _keep_inside(docs)
+    checks = sum(len(batch.checks) for batch in judged)
+    return Judgement(kind, len(judged), checks, tuple(sorted(failures)), docs / "index.html")
+
+
+def _context(gx: Any, docs: Path) -> Any:
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    context.delete_data_docs_site("local_site")
+    context.add_data_docs_site(
+        site_name="pages",
+        site_config={
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(docs.resolve()),
+            },
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )
+    return context
+
+
+def _validate(gx: Any, context: Any, source: Any, batch: Batch) -> Any:
+    expectations = [
+        getattr(gx.expectations, check.expectation)(
+            **check.arguments,
+            notes=check.expected,
+            meta={"rule": check.rule, "expected": check.expected, "subject": check.subject},
+        )
+        for check in batch.checks
+    ]
+    suite = context.suites.add(gx.ExpectationSuite(batch.table, expectations=expectations))
+    asset = source.add_dataframe_asset(batch.table)
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(
+            name=batch.table, data=asset.add_batch_definition_whole_dataframe("all"), suite=suite
+        )
+    )
+    return definition.run(batch_parameters={"dataframe": batch.frame})
+
+
+def _failure(batch: Batch, result: Any) -> Failure:
+    config = result.expectation_config
+    meta = config.meta or {}
+    subject = meta.get("subject") or config.kwargs.get("column", "")
+    return Failure(batch.table, subject, meta["rule"], meta["expected"], _observed(result))
+
+
+def _observed(result: Any) -> str:
+    """Say what was seen: a value, or the share of values that were not expected."""
+    info = result.exception_info or {}
+    if info.get("raised_exception"):
+        return f"the expectation could not be computed ({info.get('exception_message')})"
+    nested = [v for v in info.values() if isinstance(v, dict) and v.get("raised_exception")]
+    if nested:
+        return f"the expectation could not be computed ({nested[0].get('exception_message')})"
+    found = result.result
+    if "unexpected_percent" in found and found["unexpected_percent"] is not None:
+        examples = _examples(found.get("partial_unexpected_list") or [])
+        return f"{found['unexpected_percent']:.2f} % otherwise{examples}"
+    details = found.get("details") or {}
+    missing = (details.get("value_counts") and None) or found.get("observed_value")
+    return _short(missing)
+
+
+def _examples(values: Iterable[object]) -> str:
+    shown = list(dict.fromkeys(_short(v) for v in values))[:_SHOWN_VALUES]
+    return f", such as {', '.join(shown)}" if shown else ""
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _keep_inside(docs: Path) -> None:
+    """Remove what the pages would fetch from other machines; they stay plain but readable."""
+    for page in sorted(docs.rglob("*.html")):
+        text = _OUTSIDE.sub("", page.read_text(encoding="utf-8"))
+        page.write_text(text.replace("</head>", _STYLE + "</head>", 1), encoding="utf-8")
