@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers import ROOT, built
 
 # Tests start before anything imports XGBoost; spinning threads would slow every fit down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def run_cli(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``regionwise`` in a process of its own on one data folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "regionwise", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"REGIONWISE_DATA": str(data)} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="session")
@@ -37,21 +22,6 @@ def shared_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (base.parent if is_worker else base) / "builds"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def built(folder: Path, name: str, *arguments: str, **environment: str) -> Path:
-    """Build a data folder once; later callers, in any worker, get the same one."""
-    data = folder / name
-    with FileLock(folder / f"{name}.lock"):
-        done = folder / f"{name}.json"
-        if not done.exists():
-            result = run_cli(data, "build", *arguments, **environment)
-            done.write_text(
-                json.dumps({"code": result.returncode, "out": result.stdout, "err": result.stderr})
-            )
-    said = json.loads(done.read_text())
-    assert said["code"] == 0, f"{said['out']}\n{said['err']}"
-    return data
 
 
 @pytest.fixture(scope="session")
