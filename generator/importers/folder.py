@@ -8,44 +8,14 @@ quarantines it; what makes a whole file unusable stops here, before anything dow
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
+from generator.importers._landing import LandResult, land_into
+from generator.importers._table import LandedTable
+from generator.importers.validate import ValidationReport, validate
 
-from generator import contract
-from generator.contract import ContractError, Finding
-from generator.importers._files import find_sources
-from generator.importers._table import LandedTable, land_absent, land_table
-
-__all__ = ["LandResult", "LandedTable", "land", "land_into"]
-
-
-@dataclass(frozen=True)
-class LandResult:
-    """What landing a folder gave.
-
-    Attributes:
-        tables: One entry per contract table, in the contract's order.
-        ignored_files: Names in the folder that are no contract table.
-        dataset_hash: Hash over the landed tables' source files; same files, same hash.
-    """
-
-    tables: tuple[LandedTable, ...]
-    ignored_files: tuple[str, ...]
-    dataset_hash: str
-
-    @property
-    def rows(self) -> dict[str, int]:
-        """Rows read per table."""
-        return {table.table_name: table.rows_read for table in self.tables}
+__all__ = ["LandResult", "LandedTable", "ValidationReport", "land", "validate"]
 
 
 def land(source: Path, raw_dir: Path, *, description: str | None = None) -> LandResult:
@@ -73,48 +43,6 @@ def land(source: Path, raw_dir: Path, *, description: str | None = None) -> Land
     return result
 
 
-def land_into(source: Path, target: Path, *, description: str | None = None) -> LandResult:
-    """Land ``source`` into the existing empty folder ``target``; see :func:`land`."""
-    sources, findings, ignored = find_sources(source)
-    by_table = {s.table: s for s in sources}
-    landed: list[LandedTable] = []
-    with _engine(target) as connection:
-        for table in contract.TABLES.values():
-            path = target / f"{table.name}.parquet"
-            try:
-                if table.name in by_table:
-                    landed.append(land_table(connection, table, by_table[table.name], path))
-                else:
-                    landed.append(land_absent(table, path))
-            except ContractError as error:
-                findings.extend(error.findings)
-    if findings:
-        raise ContractError(sorted(findings, key=_finding_order))
-    dataset_hash = _dataset_hash(landed)
-    _write_landed_tables(landed, target)
-    _write_landed_dataset(description or f"folder {source.name}", dataset_hash, target)
-    return LandResult(tuple(landed), ignored, dataset_hash)
-
-
-@contextmanager
-def _engine(work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB that streams, spills beside the data and never asks the network."""
-    spill = work / ".spill"
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "temp_directory": str(spill),
-        "memory_limit": os.environ.get("REGIONWISE_MEMORY", "2GB"),
-        "threads": os.environ.get("REGIONWISE_THREADS", "2"),
-    }
-    connection = duckdb.connect(":memory:", config=config)
-    try:
-        connection.execute("set TimeZone = 'UTC'")
-        yield connection
-    finally:
-        connection.close()
-        shutil.rmtree(spill, ignore_errors=True)
-
-
 def _replace(staging: Path, raw_dir: Path) -> None:
     """Put ``staging`` where ``raw_dir`` is; a reader sees the old set, or the new one, whole."""
     if not raw_dir.exists():
@@ -129,41 +57,3 @@ def _replace(staging: Path, raw_dir: Path) -> None:
         former.rename(raw_dir)
         raise
     shutil.rmtree(former, ignore_errors=True)
-
-
-def _finding_order(finding: Finding) -> tuple[str, int, str, str]:
-    return finding.file, finding.row or 0, finding.column or "", finding.rule
-
-
-def _dataset_hash(landed: Sequence[LandedTable]) -> str:
-    lines = [f"contract {contract.CONTRACT_VERSION}"]
-    lines += [f"{t.table_name} {t.file_sha256}" for t in landed]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _write_landed_tables(landed: Sequence[LandedTable], target: Path) -> None:
-    rows = [
-        {
-            "table_name": t.table_name,
-            "file_name": t.file_name,
-            "is_present": t.is_present,
-            "rows_read": t.rows_read,
-            "absent_columns": ";".join(t.absent_columns),
-            "unknown_columns": ";".join(t.unknown_columns),
-            "file_sha256": t.file_sha256,
-        }
-        for t in landed
-    ]
-    arrow = pa.Table.from_pylist(rows, schema=contract.LANDED_TABLES_SCHEMA)
-    pq.write_table(arrow, target / "landed_tables.parquet", compression="zstd")
-
-
-def _write_landed_dataset(description: str, dataset_hash: str, target: Path) -> None:
-    row = {
-        "dataset_kind": "import",
-        "description": description,
-        "seed": None,
-        "dataset_hash": dataset_hash,
-    }
-    arrow = pa.Table.from_pylist([row], schema=contract.LANDED_DATASET_SCHEMA)
-    pq.write_table(arrow, target / "landed_dataset.parquet", compression="zstd")
