@@ -1,0 +1,215 @@
+"""Search for the best plan of the fleet: price everything, choose together, look again.
+
+Where callers run decides where callees are called from, so the price of a plan of one service
+depends on all others. Each round fixes those flows at the best plan so far, prices every plan of
+every service exactly, solves the master problem, and keeps what an exact evaluation confirms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.placement.diagnose import explain_shortage
+from ml.placement.errors import InfeasibleError
+from ml.placement.evaluate import Today
+from ml.placement.fleet import Fleet, describe_today, evaluate_fleet
+from ml.placement.instance import Instance, Ints
+from ml.placement.master import Master, overload, solve_master
+from ml.placement.pricing import PlanTable, price_all
+from ml.placement.rules import cheapest_sets, hub_sets, nearest_sets
+from ml.placement.slots import Clients
+from ml.placement.subsets import SetSpace, build_space
+
+_CLOSE_ENOUGH = 2e-5
+
+Key = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A plan, the table of all plans at its flows, and the certificate."""
+
+    instance: Instance
+    space: SetSpace
+    today: Today
+    today_fleet: Fleet
+    fleet: Fleet
+    table: PlanTable
+    clients: Clients
+    master: Master
+    """Bounds of the problem with flows fixed as this plan implies."""
+    rounds: int
+    stop_reason: str
+
+    @property
+    def upper_micro(self) -> int:
+        """Cost of the plan, micro-dollars per hour."""
+        return int(self.fleet.cost_micro.sum())
+
+    @property
+    def lower_micro(self) -> int:
+        """Certified lower bound, micro-dollars per hour."""
+        return self.master.lower_micro
+
+    @property
+    def gap(self) -> float:
+        """Relative distance between the bounds."""
+        return (self.upper_micro - self.lower_micro) / max(1, abs(self.lower_micro))
+
+
+def space_of(instance: Instance) -> SetSpace:
+    """Return the region sets of an instance: all up to the cap, and those that run today."""
+    today = {tuple(int(r) for r in np.flatnonzero(row)) for row in instance.current}
+    cap = min(instance.policy.max_regions_cap, instance.n_regions)
+    return build_space(instance.rtt_ms, instance.misroute, cap, today)
+
+
+def move_limit(instance: Instance) -> float:
+    """Return the move budget, infinite where the policy sets none."""
+    budget = instance.policy.move_budget
+    return float("inf") if budget is None else float(budget)
+
+
+def solve(instance: Instance, start: Ints | None = None) -> Solution:
+    """Return the best plan found, with its certificate.
+
+    Args:
+        instance: The problem.
+        start: A plan to begin with; without one, several fixed starts are tried.
+
+    Raises:
+        InfeasibleError: If no plan keeps the fleet's rules.
+    """
+    space = space_of(instance)
+    today, today_fleet = describe_today(instance, space)
+    starts = [today.home] if start is None else [start]
+    if start is None:
+        starts += [
+            nearest_sets(instance, space, today_fleet, today.home),
+            cheapest_sets(instance, space, today.home),
+            hub_sets(instance, space, today_fleet, today.home),
+        ]
+    best: Solution | None = None
+    refused: InfeasibleError | None = None
+    for begin in starts:
+        try:
+            found = _descend(instance, space, today, today_fleet, begin)
+        except InfeasibleError as error:
+            refused = refused or error
+            continue
+        if best is None or found.upper_micro < best.upper_micro:
+            best = found
+    if best is None:
+        raise refused if refused else AssertionError("no start was tried")
+    return best
+
+
+def _descend(
+    instance: Instance, space: SetSpace, today: Today, today_fleet: Fleet, start: Ints
+) -> Solution:
+    capacity, moves = instance.capacity_vcpu, move_limit(instance)
+    fleet = evaluate_fleet(instance, space, start, today)
+    best: Solution | None = None
+    stop = "rounds"
+    rounds = 0
+    for rounds in range(1, instance.policy.best_response_rounds + 1):
+        table, clients = price_all(instance, space, fleet, today)
+        incumbent = fleet.chosen if _key(instance, table, fleet)[:2] == (0, 0) else None
+        master = solve_master(table, capacity, moves, incumbent)
+        if not master.is_feasible:
+            if best is not None:
+                stop = "no_improvement"
+                break
+            raise explain_shortage(instance, table, master)
+        found = Solution(
+            instance, space, today, today_fleet, fleet, table, clients, master, rounds, stop
+        )
+        if incumbent is not None and (best is None or found.upper_micro <= best.upper_micro):
+            best = found
+            if found.gap <= _CLOSE_ENOUGH:
+                stop = "gap"
+                break
+        following = _accept(instance, space, today, table, fleet, master)
+        if np.array_equal(following.chosen, fleet.chosen):
+            stop = "no_improvement"
+            break
+        fleet = following
+    if best is None:
+        best = _last_resort(instance, space, today, today_fleet, fleet)
+    return Solution(**{**best.__dict__, "rounds": rounds, "stop_reason": stop})
+
+
+def _last_resort(
+    instance: Instance, space: SetSpace, today: Today, today_fleet: Fleet, fleet: Fleet
+) -> Solution:
+    """Certify the last plan, or say that none was found that keeps every rule at its own flows."""
+    table, clients = price_all(instance, space, fleet, today)
+    over, broken, _ = _key(instance, table, fleet)
+    if over or broken:
+        raise InfeasibleError(
+            ("UNKNOWN",),
+            f"no plan found that keeps every rule: {broken} services break theirs, {over} units of "
+            "capacity or moves are missing; this proves no contradiction, more rounds may help",
+        )
+    master = solve_master(table, instance.capacity_vcpu, move_limit(instance), fleet.chosen)
+    return Solution(instance, space, today, today_fleet, fleet, table, clients, master, 0, "rounds")
+
+
+def _key(instance: Instance, table: PlanTable, fleet: Fleet) -> Key:
+    """Order plans: no shared row overrun, then no rule broken that could be kept, then cost.
+
+    A service that no set can satisfy, or that is fixed, stays where it is; its broken rules are
+    reported, and any plan has them.
+    """
+    free = ~(table.is_stuck | instance.is_fixed)
+    n = np.arange(instance.n_services)
+    use = np.zeros(instance.n_regions)
+    vcpu = fleet.assessed.instances[:, 0] * instance.cpu_cores[:, None]
+    np.add.at(use, table.space.slot_region[fleet.chosen], vcpu)
+    over = np.maximum(0.0, use - instance.capacity_vcpu - 1e-6).sum()
+    over += max(0.0, table.added[n, fleet.chosen].sum() - move_limit(instance))
+    broken = int(((fleet.assessed.broken[:, 0] != 0) & free).sum())
+    astray = (table.is_stuck | instance.is_fixed) & ~table.is_open[n, fleet.chosen]
+    return int(np.ceil(over)), broken + int(astray.sum()), int(fleet.cost_micro.sum())
+
+
+def _accept(
+    instance: Instance,
+    space: SetSpace,
+    today: Today,
+    table: PlanTable,
+    fleet: Fleet,
+    master: Master,
+) -> Fleet:
+    """Apply the proposed changes that an exact evaluation confirms, all of them if possible."""
+    n = np.arange(instance.n_services)
+    gain = table.cost_micro[n, fleet.chosen] - table.cost_micro[n, master.chosen]
+    changed = np.flatnonzero(fleet.chosen != master.chosen)
+    changed = changed[np.lexsort((changed, -gain[changed]))]
+
+    def apply(base: Fleet, services: Ints) -> Fleet:
+        if not services.size:
+            return base
+        chosen = base.chosen.copy()
+        chosen[services] = master.chosen[services]
+        trial = evaluate_fleet(instance, space, chosen, today)
+        if _key(instance, table, trial) < _key(instance, table, base):
+            return trial
+        if services.size == 1:
+            return base
+        half = (services.size + 1) // 2
+        return apply(apply(base, services[:half]), services[half:])
+
+    return apply(fleet, changed)
+
+
+def uses_of(solution: Solution) -> tuple[np.ndarray, int]:  # type: ignore[type-arg]
+    """Return the vCPU that the plan uses of each region, and the regions it adds."""
+    n = np.arange(solution.instance.n_services)
+    use = solution.table.vcpu(n, solution.fleet.chosen).sum(axis=0)
+    return use, int(solution.table.added[n, solution.fleet.chosen].sum())
+
+
+__all__ = ["Solution", "move_limit", "overload", "solve", "space_of", "uses_of"]
