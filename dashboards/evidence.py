@@ -1,0 +1,229 @@
+"""How effects of an experiment are shown: boxes, tables and charts of result rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboards import charts, parts, theme, words
+
+LAYERS = {"twin": "twin (same demand)", "switchback": "switchback (coin)"}
+
+
+def cells(rows: pd.DataFrame, column: str, *, signed: bool = False) -> list[str]:
+    """Return a column as words, each cell in the unit of its row."""
+    return [
+        words.in_unit(value, "" if words.is_missing(unit) else str(unit), signed=signed)
+        for value, unit in zip(rows[column], rows["unit"], strict=True)
+    ]
+
+
+def relative(row: pd.Series[Any]) -> tuple[Any, Any]:
+    """Return the interval to read: over uncertain inputs where given, else the sampling one."""
+    if not words.is_missing(row["plausible_lo"]):
+        return row["plausible_lo"], row["plausible_hi"]
+    return row["rel_lo"], row["rel_hi"]
+
+
+def relative_words(row: pd.Series[Any]) -> str:
+    """Write the relative effect's interval and say what kind it is."""
+    lo, hi = relative(row)
+    if words.is_missing(lo):
+        return "no interval"
+    kind = "plausible range of inputs" if not words.is_missing(row["plausible_lo"]) else None
+    ends = f"{words.share(lo, signed=True)} … {words.share(hi, signed=True)}"
+    # The plausible range is cut at its 5 % and 95 % order statistics.
+    return f"90 %, {kind}: {ends}" if kind else f"{words.level(row['interval_level'])}: {ends}"
+
+
+def effect_box(row: pd.Series[Any]) -> None:
+    """Show one success metric: both arms, the relative effect and its interval."""
+    lo, hi = relative(row)
+    unit = str(row["unit"])
+    falls = "cheaper" if "cost" in str(row["metric"]) else "faster"
+    rises = "dearer" if falls == "cheaper" else "slower"
+    parts.figure(
+        words.code(row["metric"]),
+        words.share(row["rel_effect"], signed=True),
+        f"{words.in_unit(row['control'], unit)} → {words.in_unit(row['treatment'], unit)}. "
+        f"{relative_words(row)}",
+        delta=words.change(row["rel_effect"], lo, hi, falls, rises),
+    )
+
+
+def effect_chart(success: pd.DataFrame) -> None:
+    """Show every success metric with its interval in each layer, around zero."""
+    shown = success[success["rel_effect"].notna()]
+    if shown.empty:
+        parts.nothing("No effect may be shown: every row was refused, with its reason below.")
+        return
+    ends = [relative(row) for _, row in shown.iterrows()]
+    drawn = pd.DataFrame(
+        {
+            "name": shown["metric"].map(words.code),
+            "layer": shown["mode"].map(LAYERS).fillna(shown["mode"]),
+            "effect": shown["rel_effect"] * 100,
+            "lo": [float(lo) * 100 if not words.is_missing(lo) else None for lo, _ in ends],
+            "hi": [float(hi) * 100 if not words.is_missing(hi) else None for _, hi in ends],
+        }
+    )
+    clear = sum(
+        not words.spans_zero(lo, hi) and not words.is_missing(lo)
+        for (lo, hi), mode in zip(ends, shown["mode"], strict=True)
+        if mode == "twin"
+    )
+    metrics = shown["metric"].nunique()
+    parts.chart(
+        f"{clear} of {words.plural(metrics, 'success metric')} clearly changed in the twin",
+        charts.effects(drawn, drawn["name"].unique().tolist(), unit="Change, treatment (%)"),
+        shown,
+        key="effects",
+        alt="Relative change with interval by metric and evidence layer: "
+        + "; ".join(
+            f"{row['metric']} {row['mode']} {words.share(row['rel_effect'], signed=True)}"
+            f" ({relative_words(row)})"
+            for _, row in shown.iterrows()
+        )
+        + ".",
+        note="Left of zero is less: faster, cheaper.",
+    )
+
+
+def effect_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return result rows as words, side by side."""
+    return pd.DataFrame(
+        {
+            "Metric": rows["metric"].map(words.code),
+            "Layer": rows["mode"].map(LAYERS).fillna(rows["mode"]),
+            "Control": cells(rows, "control"),
+            "Treatment": cells(rows, "treatment"),
+            "Change": cells(rows, "abs_effect", signed=True),
+            "Change, relative": [words.share(v, signed=True) for v in rows["rel_effect"]],
+            "Interval": [relative_words(row) for _, row in rows.iterrows()],
+            "p (sign-flip)": rows["p_value"].map(words.p_value),
+            "p, Holm": rows["p_adjusted"].map(words.p_value),
+            "Result": rows["verdict"].map(words.code),
+            "Why": rows["reason"].fillna(""),
+        }
+    )
+
+
+def guard_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return guard rails as words, each with its margin."""
+    return pd.DataFrame(
+        {
+            "Guard rail": rows["metric"].map(words.code),
+            "Layer": rows["mode"].map(LAYERS).fillna(rows["mode"]),
+            "Control": cells(rows, "control"),
+            "Treatment": cells(rows, "treatment"),
+            "Change": cells(rows, "abs_effect", signed=True),
+            "Margin": [_margin(row) for _, row in rows.iterrows()],
+            "Result": rows["verdict"].map(words.code),
+            "Why": rows["reason"].fillna(""),
+        }
+    )
+
+
+def _margin(row: pd.Series[Any]) -> str:
+    if words.is_missing(row["margin"]):
+        return words.code(row["margin_kind"])
+    if row["margin_kind"] == "relative":
+        return f"at most {words.share(row['margin'], signed=True)}"
+    return f"{row['margin_kind']}: {words.in_unit(row['margin'], str(row['unit']))}"
+
+
+def power(results: pd.DataFrame, units: pd.DataFrame) -> None:
+    """Show which effects the switchback could have seen, and the days it saw."""
+    parts.section("Power", "The smallest effect that would be found four times out of five.")
+    known = results[results["mde80"].notna() & (results["role"] == "success")]
+    if known.empty:
+        parts.nothing("Power was not computed in this build.")
+    for _, row in known.iterrows():
+        st.markdown(
+            f"- {words.code(row['metric'])}: **{words.share(row['mde80'])}** with"
+            f" {words.plural(row['blocks'], 'block')} of two days"
+        )
+    if units.empty:
+        return
+    metrics = units["metric"].unique().tolist()
+    chosen = st.selectbox(
+        "Daily values of", metrics, format_func=words.code, key="unit_metric", bind="query-params"
+    )
+    days = units[units["metric"] == chosen]
+    unit = str(days["unit"].iloc[0])
+    parts.chart(
+        f"{words.code(chosen)} on control and treatment days",
+        _days(days, f"{words.code(chosen)} ({unit})"),
+        days,
+        key="unit_days",
+        alt=f"{words.code(chosen)} by day; the colour and shape tell the arm of the day.",
+        note="Neighbouring days form a block; a coin decides which comes first.",
+    )
+
+
+def _days(days: pd.DataFrame, title: str) -> Any:
+    arms = ["control", "treatment"]
+    return (
+        alt.Chart(days)
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(
+            x=alt.X("observed_on:T", title="Day (UTC)", axis=alt.Axis(format="%d %b")),
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+            color=alt.Color(
+                "arm:N",
+                title=None,
+                scale=alt.Scale(domain=arms, range=[theme.VERMILION, theme.BLUE]),
+                legend=alt.Legend(orient="top"),
+            ),
+            shape=alt.Shape("arm:N", title=None, scale=alt.Scale(domain=arms)),
+        )
+        .properties(height=240)
+    )
+
+
+def calibration(rows: pd.DataFrame, verdict: pd.Series[Any]) -> None:
+    """Show how often the method cries wolf, and that bad methods are caught."""
+    parts.section(
+        "Calibration",
+        "With two equal arms, 5 % of tests should come out significant. Canaries are methods known"
+        " to be wrong: a harness that does not catch them proves nothing.",
+    )
+    if rows.empty:
+        parts.nothing("The method was not calibrated in this build.")
+        return
+    view = pd.DataFrame(
+        {
+            "Design": rows["design"],
+            "Metric": rows["metric"].map(words.code),
+            "Estimator": rows["estimator"],
+            "Scenario": rows["scenario"],
+            "False alarms": rows["false_positive_rate"].map(words.share),
+            "Interval (Wilson, 95 %)": [
+                f"{words.share(lo)} … {words.share(hi)}"
+                for lo, hi in zip(rows["rate_lo"], rows["rate_hi"], strict=True)
+            ],
+            "Runs": rows["runs"],
+            "Kind": ["canary, must be caught" if c else "ours" for c in rows["is_canary"]],
+            "Result": rows["status"].map({"green": "✓ as it should", "red": "✗ not so"}),
+        }
+    )
+    parts.table(view, key="calibration", alt="False-alarm rates of our method and of canaries.")
+
+
+def segments(results: pd.DataFrame) -> None:
+    """Show effects by segment, with a warning about looking in many places."""
+    rows = results[results["role"] == "segment"]
+    parts.section(
+        "Segments",
+        f"Exploratory: among {words.plural(len(rows), 'comparison')} some look large by chance"
+        " alone. Do not decide on one of them.",
+    )
+    if rows.empty:
+        parts.nothing("No segment was computed.")
+        return
+    view = effect_table(rows)
+    view.insert(0, "Segment", rows["segment"].map(words.code) + ": " + rows["segment_value"])
+    parts.table(view, key="segments", alt="Effects by segment, exploratory.")

@@ -1,0 +1,1 @@
+"""One file per page: a question, its numbers, charts and words."""

@@ -1,0 +1,106 @@
+"""Data quality: may one believe it, and what could not be done with these data."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import parts, questions, words
+from dashboards.data import Snapshot, ask
+
+
+def render() -> None:
+    """Draw the page."""
+    parts.header("Data quality", "May I believe it?")
+    snapshot = parts.snapshot_or_stop()
+    _rows(snapshot)
+    _degradations(snapshot)
+    _network(snapshot)
+    _prices(snapshot)
+    _models(snapshot)
+    _run(snapshot)
+
+
+def _rows(snapshot: Snapshot) -> None:
+    parts.section("Rows read, kept and set aside", "Nothing is lost: read = kept + quarantined.")
+    rows = ask(snapshot, questions.QUALITY)
+    if rows.empty:
+        parts.nothing("No table was read in this build.")
+        return
+    parts.table(rows, key="data_quality", alt="Rows read, kept and quarantined by table.")
+    quarantine = ask(snapshot, questions.QUARANTINE)
+    with st.expander("Why rows were set aside"):
+        if quarantine.empty:
+            st.markdown("No row was set aside.")
+        else:
+            parts.table(quarantine, key="quarantine", alt="Quarantined rows by table and rule.")
+
+
+def _degradations(snapshot: Snapshot) -> None:
+    parts.section("What could not be done", "Each line weakens the decisions it names.")
+    rows = ask(snapshot, questions.DEGRADATIONS)
+    if rows.empty:
+        parts.nothing("Nothing had to be left out.")
+        return
+    view = rows.assign(code=rows["code"].map(words.code))
+    parts.table(view, key="degradations", alt="Degradations in force, by code and scope.")
+
+
+def _network(snapshot: Snapshot) -> None:
+    parts.section("Network figures")
+    pairs = ask(snapshot, questions.REGION_PAIRS)
+    if pairs.empty:
+        parts.nothing("No round trip is known.")
+        return
+    fallback = pairs[pairs["is_distance_fallback"]]
+    sources = pairs.groupby("rtt_source", sort=True).size()
+    said = ", ".join(
+        f"{words.plural(amount, 'pair')} by {name}" for name, amount in sources.items()
+    )
+    st.markdown(
+        f"{said}. **{words.plural(len(fallback), 'pair')}** had no measurement and"
+        f" {'rests' if len(fallback) == 1 else 'rest'} on distance."
+    )
+    odd = pairs[(pairs["client_id"] == pairs["region_id"]) & (pairs["median_rtt_ms"] > 5)]
+    st.markdown(
+        f"{words.plural(len(odd), 'region')} slow to itself (over 5 ms)"
+        + (": " + ", ".join(odd["region_id"]) + "." if len(odd) else ".")
+    )
+
+
+def _prices(snapshot: Snapshot) -> None:
+    parts.section("Price book", "List prices with their source and date.")
+    regions = ask(snapshot, questions.REGIONS)
+    if regions.empty:
+        parts.nothing("No region in this build.")
+        return
+    parts.table(regions, key="price_book", alt="Regions with prices, capacity, source and date.")
+
+
+def _models(snapshot: Snapshot) -> None:
+    parts.section("Models against their goals")
+    rows = ask(snapshot, questions.MODEL_METRICS)
+    if rows.empty:
+        parts.nothing("No model was measured in this build.")
+        return
+    judged = rows[rows["status"].isin(["met", "missed"])]
+    met = int((judged["status"] == "met").sum())
+    st.markdown(f"**{met} of {words.plural(len(judged), 'goal')} met.** Missed goals stay listed.")
+    parts.table(rows, key="model_metrics", alt="Measured figures of models and baselines.")
+
+
+def _run(snapshot: Snapshot) -> None:
+    parts.section("This build")
+    run = ask(snapshot, questions.RUN)
+    if run.empty:
+        parts.nothing("The build left no record of itself.")
+        return
+    view = run.iloc[0].astype(str).rename_axis("Field").reset_index(name="Value")
+    st.table(view, hide_index=True, alt="Run record: ids, hashes, seed and versions.")
+    st.markdown(
+        "Lineage of every table: `make docs` writes one offline page; each column's meaning is a"
+        " comment in the published file (`make sql`, then `describe`)."
+    )
+
+
+if __name__ == "__main__":
+    render()

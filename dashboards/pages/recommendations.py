@@ -1,0 +1,148 @@
+"""Recommendations: why this, why not those, and what people decided about it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import advice, data, deciding, headline, parts, questions, words
+from dashboards.data import Snapshot, ask
+
+DEFAULTS: dict[str, Any] = {"team": [], "action": [], "outcome": [], "changes_only": True}
+
+
+def render() -> None:
+    """Draw the page."""
+    parts.header("Recommendations", "Why this, and why not the others?")
+    snapshot = parts.snapshot_or_stop()
+    rows = deciding.with_status(ask(snapshot, questions.RECOMMENDATIONS), data.data_dir())
+    if rows.empty:
+        parts.nothing("This build holds no recommendation: it has no service to place.")
+        return
+    changed = int((rows["action"] != "keep").sum())
+    st.markdown(f"**{headline.sentence(ask(snapshot, questions.PLAN_TOTALS), changed)}**")
+    shown = _filtered(rows)
+    if shown.empty:
+        parts.empty_filter("these filters", DEFAULTS)
+    else:
+        _table(shown)
+    _one(snapshot, rows, shown)
+
+
+def _filtered(rows: pd.DataFrame) -> pd.DataFrame:
+    teams, actions, outcomes, switch = st.columns([2, 2, 2, 1.4], vertical_alignment="bottom")
+    wanted = {
+        "team": teams.multiselect(
+            "Team", sorted(rows["team"].dropna().unique()), key="team", bind="query-params"
+        ),
+        "action": actions.multiselect(
+            "Action",
+            sorted(rows["action"].unique()),
+            format_func=words.code,
+            key="action",
+            bind="query-params",
+        ),
+        "outcome": outcomes.multiselect(
+            "Outcome",
+            sorted(rows["outcome"].unique()),
+            format_func=words.code,
+            key="outcome",
+            bind="query-params",
+        ),
+    }
+    only = switch.toggle("Changes only", value=True, key="changes_only", bind="query-params")
+    shown = rows
+    for column, chosen in wanted.items():
+        shown = shown[shown[column].isin(chosen)] if chosen else shown
+    # "Keep" is an answer too; it is one switch away, and an explicit filter wins over the switch.
+    if only and not wanted["action"] and not wanted["outcome"]:
+        shown = shown[shown["action"] != "keep"]
+    return shown.reset_index(drop=True)
+
+
+def _table(shown: pd.DataFrame) -> None:
+    order = shown["service_id"].tolist()
+
+    def choose() -> None:
+        picked = st.session_state["recommendation_table"]["selection"]["rows"]
+        if picked:
+            st.session_state["service"] = order[picked[0]]
+
+    view = pd.DataFrame(
+        {
+            "Service": shown["service_name"].fillna(shown["service_id"]),
+            "Team": shown["team"],
+            "Action": shown["action"].map(words.code),
+            "From": shown["from_regions"],
+            "To": shown["to_regions"],
+            "Saving a month ($)": shown["monthly_saving_usd"],
+            "Saving interval": _ends(
+                shown, "monthly_saving_lo_usd", "monthly_saving_hi_usd", "usd"
+            ),
+            "Latency change (ms)": shown["mean_latency_delta_ms"],
+            "Latency interval": _ends(
+                shown, "mean_latency_delta_lo_ms", "mean_latency_delta_hi_ms", "ms"
+            ),
+            "Confidence": shown["confidence"],
+            "Risk (0–4)": shown["risk_level"],
+            "Effort": shown["effort"].map(words.code),
+            "Status": shown["status"],
+        }
+    )
+    st.caption(
+        f"{words.plural(len(shown), 'recommendation')}. Click a heading to sort,"
+        " the box left of a row to open it."
+    )
+    st.dataframe(
+        view,
+        hide_index=True,
+        key="recommendation_table",
+        on_select=choose,
+        selection_mode="single-row",
+        column_config={
+            "Saving a month ($)": st.column_config.NumberColumn(format="%,.2f"),
+            "Latency change (ms)": st.column_config.NumberColumn(format="%.2f"),
+        },
+        alt="Recommendations with saving, latency change, intervals, confidence, risk and status.",
+    )
+    parts.download(shown, "recommendations")
+
+
+def _ends(rows: pd.DataFrame, lo: str, hi: str, unit: str) -> list[str]:
+    ends = zip(rows[lo], rows[hi], rows["interval_level"], strict=True)
+    return [words.interval(low, high, level, unit) for low, high, level in ends]
+
+
+def _one(snapshot: Snapshot, rows: pd.DataFrame, shown: pd.DataFrame) -> None:
+    parts.section("One service")
+    names = dict(zip(rows["service_id"], rows["service_name"], strict=True))
+    first = (shown if len(shown) else rows)["service_id"].iloc[0]
+    options = sorted(names)
+    service_id = st.selectbox(
+        "Service",
+        options,
+        index=options.index(first),
+        format_func=lambda key: f"{names[key]} ({key})",
+        key="service",
+        bind="query-params",
+    )
+    row = rows[rows["service_id"] == service_id].iloc[0]
+    advice.figures(row)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        advice.reasons(snapshot, row)
+    with right:
+        advice.safety(row)
+    advice.regions(snapshot, row)
+    advice.alternatives(snapshot, row)
+    if os.environ.get("REGIONWISE_READ_ONLY") == "1":
+        st.caption("This copy is for reading: decisions are not kept here.")
+    else:
+        deciding.form(row, data.data_dir())
+
+
+if __name__ == "__main__":
+    render()

@@ -1,0 +1,188 @@
+"""Rows of the experiment marts for the fixture snapshot."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+Row = dict[str, Any]
+EXPERIMENT = "fixture-01"
+
+
+def corridor(rtt_ms: float, requests: int | None, rank: int) -> Row:
+    """Return the traffic columns of a region pair."""
+    seconds = None if requests is None else rtt_ms * requests / 1000
+    return {"requests": requests, "request_seconds": seconds, "corridor_rank": rank}
+
+
+def tables(as_of: datetime) -> dict[str, list[Row]]:
+    """Return every experiment mart's rows."""
+    return {
+        "fct_experiment_verdict": [_verdict()],
+        "fct_experiment_checks": _checks(),
+        "fct_experiment_results": _results(),
+        "fct_experiment_classic_report": _classic(),
+        "fct_experiment_baselines": _baselines(),
+        "fct_experiment_units": _units(),
+        "fct_experiment_calibration": _calibration(),
+    }
+
+
+def _verdict() -> Row:
+    return {
+        "experiment_id": EXPERIMENT,
+        "verdict": "ship",
+        "reasons": "latency_mean is superior; every guard rail passed",
+        "config_sha256": "a" * 64,
+        "control_plan_id": "c" * 32,
+        "treatment_plan_id": "d" * 32,
+        "train_through_on": date(2026, 8, 29),
+        "evaluate_from_on": date(2026, 8, 30),
+        "evaluate_days": 56,
+        "in_sample_gain_share": 0.09,
+        "out_of_sample_gain_share": 0.08,
+        "coin_redraws_significant_share": 0.94,
+    }
+
+
+def _checks() -> list[Row]:
+    rows = (
+        ("equal_demand", "twin", "100.000 %", "100 %", "green"),
+        ("sample_ratio", "switchback", "28 of 28", "28 of 28", "green"),
+        ("demand_balance", "switchback", "9 blocks", "11 blocks", "not_testable"),
+    )
+    names = ("check_name", "scope", "observed", "expected", "status")
+    return [{"experiment_id": EXPERIMENT} | dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _results() -> list[Row]:
+    rows = []
+    for metric, unit, control, effect in (
+        ("latency_mean", "ms", 60.0, -0.08),
+        ("latency_p95", "ms", 180.0, -0.05),
+        ("cost_per_1m", "usd", 21.0, -0.004),
+    ):
+        for mode in ("twin", "switchback"):
+            rows.append(_result(metric, unit, control, effect, mode, "success"))
+    rows.append(_result("latency_p99", "ms", 300.0, 0.01, "twin", "guardrail") | _rail("relative"))
+    rows.append(_result("moves", "count", 0.0, 0.0, "twin", "guardrail") | _rail("maximum"))
+    for region in ("country:US", "country:DE"):
+        one = _result("latency_mean", "ms", 60.0, -0.07, "twin", "segment")
+        rows.append(one | {"segment": "origin_region", "segment_value": region})
+    critical = _result("latency_mean_critical", "ms", 50.0, -0.1, "twin", "diagnostic")
+    return [*rows, critical | {"verdict": "reported"}]
+
+
+def _rail(kind: str) -> Row:
+    return {
+        "margin": 0.05 if kind == "relative" else 60.0,
+        "margin_kind": kind,
+        "verdict": "passed",
+    }
+
+
+def _result(metric: str, unit: str, control: float, effect: float, mode: str, role: str) -> Row:
+    coin = mode == "switchback"
+    half = 0.02 if coin else 0.01
+    return {
+        "experiment_id": EXPERIMENT,
+        "mode": mode,
+        "metric": metric,
+        "role": role,
+        "segment": "all",
+        "segment_value": "all",
+        "unit": unit,
+        "control": control,
+        "treatment": control * (1 + effect),
+        "abs_effect": control * effect,
+        "abs_lo": control * (effect - half),
+        "abs_hi": control * (effect + half),
+        "rel_effect": effect,
+        "rel_lo": effect - half,
+        "rel_hi": effect + half,
+        "interval_level": 0.95,
+        "p_value": 0.00001 if coin else None,
+        "p_adjusted": 0.00003 if coin else None,
+        "plausible_lo": None if coin else effect - 0.015,
+        "plausible_hi": None if coin else effect + 0.015,
+        "mde80": 0.046 if coin else None,
+        "margin": None,
+        "margin_kind": None,
+        "blocks": 28 if coin else 30,
+        "method": "sign_flip" if coin else "paired",
+        "status": "ok",
+        "verdict": "superior" if abs(effect) > 0.01 else "inconclusive",
+        "reason": None,
+    }
+
+
+def _classic() -> list[Row]:
+    names = ("line", "unit", "control", "treatment", "change_abs", "change_share", "label")
+    rows = (
+        ("average_latency", "ms", 60.0, 55.2, -4.8, -0.08, None),
+        ("total_cost", "usd", 5000.0, 4980.0, -20.0, -0.004, None),
+        ("redundancy_score", "regions", 1.4, 1.6, 0.2, 0.14, None),
+        ("critical_service_latency", "ms", 50.0, 45.0, -5.0, -0.1, None),
+        ("t_statistic", "", None, -3.1, None, None, "not used for the decision"),
+        ("t_p_value", "", None, 0.002, None, None, "not used for the decision"),
+    )
+    return [
+        {"experiment_id": EXPERIMENT, "line_order": at, "definition": "as registered"}
+        | dict(zip(names, row, strict=True))
+        for at, row in enumerate(rows, start=1)
+    ]
+
+
+def _baselines() -> list[Row]:
+    families = ["treatment", "control", "greedy_nearest", "cheapest"] + ["random_matched"] * 20
+    return [
+        {
+            "experiment_id": EXPERIMENT,
+            "plan_name": f"{family}-{at}",
+            "family": family,
+            "mean_latency_ms": 55.0 + at,
+            "cost_usd_per_million": 20.0 + (at * 7 % 10) / 5,
+            "redundancy": 1.6,
+            "instance_hours": 1000.0,
+            "objective_usd_per_hour": 9.0,
+            "latency_rank": at + 1,
+            "p_plan": 1 / 21 if family == "treatment" else None,
+        }
+        for at, family in enumerate(families)
+    ]
+
+
+def _units() -> list[Row]:
+    return [
+        {
+            "experiment_id": EXPERIMENT,
+            "metric": metric,
+            "block_id": day // 2,
+            "observed_on": date(2026, 8, 30) + timedelta(days=day),
+            "arm": "treatment" if (day + day // 2) % 2 else "control",
+            "value": 60.0 - 5 * ((day + day // 2) % 2) + day % 7,
+            "unit": "ms",
+            "offered_requests": 1_000_000,
+        }
+        for metric in ("latency_mean", "latency_p95")
+        for day in range(14)
+    ]
+
+
+def _calibration() -> list[Row]:
+    return [
+        {
+            "source": "noise_world",
+            "design": "switchback",
+            "metric": "latency_mean",
+            "estimator": estimator,
+            "scenario": "none",
+            "runs": 1000,
+            "false_positive_rate": rate,
+            "rate_lo": rate - 0.01,
+            "rate_hi": rate + 0.01,
+            "is_canary": canary,
+            "status": "green",
+        }
+        for estimator, rate, canary in (("sign_flip", 0.047, False), ("t_rows", 0.57, True))
+    ]
