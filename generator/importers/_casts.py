@@ -51,13 +51,12 @@ def typed(column: str, type_: ColumnType, source_type: str = "VARCHAR") -> str:
         source_type: DuckDB type of the expression.
 
     Example:
-        >>> typed("c0", "text")
-        'c0'
         >>> typed("c0", "double", "DOUBLE")
         'cast(c0 as double)'
     """
     if type_ == "text":
-        return column if source_type == "VARCHAR" else f"cast({column} as varchar)"
+        # Parquet can hold an empty text; CSV cannot, and an empty field means unknown.
+        return f"nullif(cast({column} as varchar), '')"
     if source_type in _SAME[type_]:
         return f"cast({column} as {SQL_TYPES[type_]})"
     return _READERS[type_](trimmed(column))
