@@ -1,0 +1,373 @@
+"""Everything between a green gate and the verdict: effects, guard rails, ranks, power, rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ml.experiment import tables
+from ml.experiment.baselines import objective
+from ml.experiment.calibrate import Calibration, calibrate
+from ml.experiment.classic import classic_report
+from ml.experiment.config import ExperimentSettings
+from ml.experiment.decide import SuccessEvidence
+from ml.experiment.fleet import Fleet, waiting_prices
+from ml.experiment.full_run import FullRun
+from ml.experiment.gate import Check, check
+from ml.experiment.guardrails import Guardrail, judge_all
+from ml.experiment.metrics import Arm, Floats, daily_values, reduce_outcomes, total_value
+from ml.experiment.plans import PlanSet, consecutive
+from ml.experiment.power import Power, power_of
+from ml.experiment.ranking import Ranking, rank_plans
+from ml.experiment.rng import generator
+from ml.experiment.segments import segment_rows
+from ml.experiment.signflip import holm
+from ml.experiment.switchback import (
+    Design,
+    SwitchbackEffect,
+    check_assignment,
+    classical_t,
+    design,
+    observed,
+    redraw_share,
+)
+from ml.experiment.switchback import analyze as analyze_switchback
+from ml.experiment.tables import Gains, Row
+from ml.experiment.twin import Twin, TwinResult
+from ml.experiment.world import World
+
+_DIAGNOSTICS = ("latency_served_mean", "latency_p50", "egress_per_1m")
+_PRINTED = ("latency_p99", "error_rate", "slo_violation_rate", "cost_per_1m", "unserved_share")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Rows, judgements and numbers for the verdict, tables and report."""
+
+    evidence: list[SuccessEvidence]
+    rails: list[Guardrail]
+    checks: list[Check]
+    refusal: str | None
+    remarks: tuple[str, ...]
+    result_rows: list[Row]
+    unit_rows: list[Row]
+    classic_rows: list[Row]
+    baseline_rows: list[Row]
+    calibration_rows: list[Row]
+    verdict_numbers: dict[str, float | None]
+    report: dict[str, Any]
+    headline: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class _PrePeriod:
+    """Days the plans knew: the control's daily values, and the gains in hindsight."""
+
+    daily: dict[str, Floats]
+    gains: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Switchback results by metric, Holm-adjusted p of the success metrics, and the design."""
+
+    plan: Design
+    effects: dict[str, SwitchbackEffect]
+    adjusted: dict[str, float | None]
+    power: dict[str, Power]
+    redraws: dict[str, float | None]
+
+
+def analyze(
+    world: World, plans: PlanSet, fleet: Fleet, settings: ExperimentSettings, full: FullRun
+) -> Analysis:
+    """Estimate, judge and rank, given a full run that passed the gate."""
+    bare = {arm: plans.bare(arm) for arm in ("control", "treatment")}
+    twin = Twin(world, bare, settings, full.arms()).result()
+    prices = waiting_prices(
+        full.control.service_ids, plans.services, plans.ids.get("treatment", "")
+    )
+    pre = _pre_period(world, plans, settings, prices)
+    layer = _switchback(settings, full, pre)
+    rails = judge_all(
+        settings, twin, plans.bare("control"), plans.bare("treatment"), fleet.min_regions()
+    )
+    ranking = rank_plans(world, plans, fleet, settings, full, prices)
+    measured = calibrate(settings, {m: pre.daily[m] for m in sorted(pre.daily)})
+    gains = Gains(pre.gains, _gains(full.control, full.treatment, prices))
+    return _assemble(settings, plans, fleet, full, twin, layer, rails, ranking, measured, gains)
+
+
+def _gains(control: Arm, treatment: Arm, prices: Floats) -> dict[str, float]:
+    def gain(after: float, before: float) -> float:
+        return 1 - after / before if before else math.nan
+
+    return {
+        "latency_mean": gain(
+            total_value(treatment, "latency_mean"), total_value(control, "latency_mean")
+        ),
+        "cost_per_1m": gain(
+            total_value(treatment, "cost_per_1m"), total_value(control, "cost_per_1m")
+        ),
+        "objective": gain(objective(treatment, prices), objective(control, prices)),
+    }
+
+
+def _pre_period(
+    world: World, plans: PlanSet, settings: ExperimentSettings, prices: Floats
+) -> _PrePeriod:
+    """Run both plans on the last days the plans knew; histograms for the control only."""
+    known = (plans.trained_through - world.history_first_on).days + 1
+    count = min(settings.pre_period.days, known)
+    if count < 2:
+        return _PrePeriod({}, {})
+    days = consecutive(plans.trained_through - timedelta(days=count - 1), count)
+    control = reduce_outcomes(world.run(plans.bare("control"), days))
+    treatment = reduce_outcomes(world.run(plans.bare("treatment"), days, detail=False))
+    names = {*settings.metrics.success, "latency_p99"}
+    daily = {name: daily_values(control, name, warm=True) for name in sorted(names)}
+    return _PrePeriod(daily, _gains(control, treatment, prices))
+
+
+def _switchback(settings: ExperimentSettings, full: FullRun, pre: _PrePeriod) -> _Layer | None:
+    if "switchback" not in settings.mode:
+        return None
+    plan = design(settings, full.control.days)
+    success = settings.metrics.success
+    effects = {
+        name: analyze_switchback(settings, plan, full.control, full.treatment, name)
+        for name in dict.fromkeys((*success, *_PRINTED, *_DIAGNOSTICS))
+    }
+    p_values = {n: e.test.p_value for n in success if (e := effects[n]).test is not None}
+    adjusted: dict[str, float | None] = dict.fromkeys(success)
+    # Holm over the registered family: a refused metric keeps its place, as if its p were 1.
+    family = holm([p_values.get(name, 1.0) for name in success])
+    adjusted |= {n: p for n, p in zip(success, family, strict=True) if n in p_values}
+    rng = generator(settings.experiment_id, settings.seed, "power")
+    power = {
+        name: power_of(
+            name,
+            pre.daily[name],
+            days=2 * plan.blocks,
+            alpha=settings.alpha / len(success),
+            draws=settings.power.draws,
+            effect=settings.mde.get(name),
+            rng=rng,
+        )
+        for name in success
+        if name in pre.daily and plan.blocks >= settings.switchback.min_blocks
+    }
+    redraws = {
+        n: redraw_share(settings, plan, full.control, full.treatment, n)
+        for n in success
+        if effects[n].test is not None
+    }
+    return _Layer(plan, effects, adjusted, power, redraws)
+
+
+def _assemble(
+    settings: ExperimentSettings,
+    plans: PlanSet,
+    fleet: Fleet,
+    full: FullRun,
+    twin: TwinResult,
+    layer: _Layer | None,
+    rails: list[Guardrail],
+    ranking: Ranking,
+    measured: list[Calibration],
+    gains: Gains,
+) -> Analysis:
+    identity = settings.experiment_id
+    primary = settings.metrics.success[0]
+    evidence = [_evidence(name, twin, layer) for name in settings.metrics.success]
+    checks = [*_calibration_checks(measured), *ranking.checks, *_gain_checks(gains)]
+    classical = None
+    if layer:
+        checks += check_assignment(settings, layer.plan, full.control, full.treatment)
+        if layer.plan.blocks >= 2:
+            values, is_treated = observed(layer.plan, full.control, full.treatment, "latency_mean")
+            classical = classical_t(values, is_treated)
+    lines = classic_report(
+        twin,
+        plans.placements,
+        fleet,
+        classical,
+        layer.effects.get("latency_mean") if layer else None,
+        {m.estimator: m.rate for m in measured if m.source == "noise_world"},
+    )
+    rows = _result_rows(settings, fleet, full, twin, layer, rails)
+    units = list(dict.fromkeys((*settings.metrics.success, "latency_p99")))
+    redraw = layer.redraws.get(primary) if layer else None
+    classic = tables.classic_rows(identity, lines)
+    return Analysis(
+        evidence,
+        rails,
+        checks,
+        _refusal(settings, layer),
+        _remarks(settings, layer, twin),
+        rows,
+        tables.unit_rows(identity, layer.plan, full.control, full.treatment, units)
+        if layer
+        else [],
+        classic,
+        tables.baseline_rows(identity, ranking.scores),
+        tables.calibration_rows(measured),
+        {
+            "in_sample_gain_share": gains.in_sample.get("objective"),
+            "out_of_sample_gain_share": gains.out_of_sample.get("objective"),
+            "coin_redraws_significant_share": redraw,
+        },
+        _report(twin, layer, ranking, measured, gains, classic),
+        _headline(twin, layer),
+    )
+
+
+def _evidence(name: str, twin: TwinResult, layer: _Layer | None) -> SuccessEvidence:
+    effect = layer.effects[name] if layer else None
+    estimate = effect.test.estimate if effect and effect.test else None
+    adjusted = layer.adjusted[name] if layer else None
+    return SuccessEvidence(name, estimate, adjusted, *twin.estimates[name].plausible())
+
+
+def _refusal(settings: ExperimentSettings, layer: _Layer | None) -> str | None:
+    if layer and layer.plan.blocks < settings.switchback.min_blocks:
+        return f"{layer.plan.blocks} blocks, at least {settings.switchback.min_blocks} needed"
+    return None
+
+
+def _remarks(
+    settings: ExperimentSettings, layer: _Layer | None, twin: TwinResult
+) -> tuple[str, ...]:
+    remarks = []
+    for name, wanted in settings.mde.items():
+        power = layer.power.get(name) if layer else None
+        if power and (power.mde80 is None or power.mde80 > wanted):
+            found = "none" if power.mde80 is None else f"{power.mde80:.1%}"
+            remarks.append(
+                f"underpowered: smallest {name} effect found with 80 % power is {found}, "
+                f"registered {wanted:.1%}"
+            )
+    return (*remarks, *twin.notes)
+
+
+def _calibration_checks(measured: Sequence[Calibration]) -> list[Check]:
+    canaries = [m for m in measured if m.is_canary]
+    tests = [m for m in measured if m.estimator == "sign_flip"]
+    missed = [m.estimator for m in canaries if m.status != "red"]
+    rates = ", ".join(f"{m.estimator} {m.rate:.1%}" for m in canaries)
+    sizes = ", ".join(f"{m.source} {m.metric} {m.rate:.2%}" for m in tests)
+    return [
+        check(
+            "canaries_caught",
+            "calibration",
+            f"false-positive rates {rates}; not caught: {', '.join(missed) or 'none'}",
+            "every bad method is seen to be bad",
+            not missed,
+        ),
+        check(
+            "false_positive_rate",
+            "calibration",
+            sizes,
+            "the sign-flip test rejects 4 % to 6 % of A/A runs",
+            all(m.status == "green" for m in tests),
+        ),
+    ]
+
+
+def _gain_checks(gains: Gains) -> list[Check]:
+    return [
+        Check(
+            "out_of_sample_gain",
+            name,
+            f"in sample {gains.in_sample.get(name, math.nan):+.2%}, out of sample {later:+.2%}, "
+            f"ratio {gains.ratio(name):.2f}",
+            "printed: a gain much larger in sample is a winner's curse",
+            "green" if name in gains.in_sample else "not_testable",
+        )
+        for name, later in gains.out_of_sample.items()
+    ]
+
+
+def _result_rows(
+    settings: ExperimentSettings,
+    fleet: Fleet,
+    full: FullRun,
+    twin: TwinResult,
+    layer: _Layer | None,
+    rails: Sequence[Guardrail],
+) -> list[Row]:
+    identity = settings.experiment_id
+    rows = [
+        tables.twin_row(identity, twin.estimates[n], "success") for n in settings.metrics.success
+    ]
+    rows += [
+        tables.twin_row(identity, twin.estimates[n], "diagnostic", verdict="reported")
+        for n in _DIAGNOSTICS
+    ]
+    rows += [tables.guardrail_row(identity, r, twin.estimates.get(r.name)) for r in rails]
+    if layer:
+        for name in settings.metrics.success:
+            rows.append(
+                tables.switchback_row(
+                    settings,
+                    layer.effects[name],
+                    "success",
+                    p_adjusted=layer.adjusted[name],
+                    power=layer.power.get(name),
+                    reason=f"{layer.redraws[name]:.0%} of other coin sequences have p < 0.05"
+                    if layer.redraws.get(name) is not None
+                    else None,
+                )
+            )
+        printed = "printed; guard rails are judged in the twin"
+        rows += [
+            tables.switchback_row(settings, layer.effects[n], "guardrail", reason=printed)
+            for n in _PRINTED
+            if n in settings.metrics.guardrails
+        ]
+        rows += [
+            tables.switchback_row(settings, layer.effects[n], "diagnostic") for n in _DIAGNOSTICS
+        ]
+    plan = layer.plan if layer else None
+    return rows + segment_rows(settings, fleet, full.control, full.treatment, plan)
+
+
+def _headline(twin: TwinResult, layer: _Layer | None) -> dict[str, float | None]:
+    numbers: dict[str, float | None] = {}
+    for name in ("latency_mean", "latency_p95", "cost_per_1m"):
+        estimate = twin.estimates[name]
+        lo, hi = estimate.plausible()
+        for key, value in (("effect", estimate.theta), ("lo", lo), ("hi", hi)):
+            numbers[f"{name}_{key}"] = None if math.isnan(value) else math.expm1(value)
+        effect = layer.effects.get(name) if layer else None
+        numbers[f"{name}_p_value"] = effect.test.p_value if effect and effect.test else None
+    return numbers
+
+
+def _report(
+    twin: TwinResult,
+    layer: _Layer | None,
+    ranking: Ranking,
+    measured: Sequence[Calibration],
+    gains: Gains,
+    classic: Sequence[Row],
+) -> dict[str, Any]:
+    return {
+        "classic": {str(row["line"]): row for row in classic},
+        "baselines": ranking.summary,
+        "out_of_sample": {
+            name: {
+                "train_gain": gains.in_sample.get(name),
+                "eval_gain": later,
+                "ratio": gains.ratio(name),
+            }
+            for name, later in gains.out_of_sample.items()
+        },
+        "coin_redraws": layer.redraws if layer else {},
+        "power": [p.__dict__ for p in layer.power.values()] if layer else [],
+        "calibration": tables.calibration_rows(measured),
+        "twin_passes": twin.notes,
+    }

@@ -1,0 +1,71 @@
+"""The two plans under test, as the placement stage wrote them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pandas as pd
+
+from ml.experiment.config import ExperimentSettings
+from ml.experiment.fleet import FeatureReader
+from ml.io import Writer
+
+ARMS = ("control", "treatment")
+_COLUMNS = ["service_id", "region_id", "instances", "traffic_share"]
+
+
+@dataclass(frozen=True)
+class PlanSet:
+    """Placements by arm, their ids, and the last day either of them may know.
+
+    ``missing`` says in words which plan was not found; the experiment is then refused.
+    """
+
+    placements: dict[str, pd.DataFrame]
+    ids: dict[str, str]
+    trained_through: date
+    services: pd.DataFrame
+    missing: str | None
+
+    def bare(self, arm: str) -> pd.DataFrame:
+        """Return what a world needs: service_id, region_id, instances."""
+        return self.placements[arm][["service_id", "region_id", "instances"]]
+
+
+def read_plans(writer: Writer, features: FeatureReader, settings: ExperimentSettings) -> PlanSet:
+    """Read control and treatment from what the placement stage wrote."""
+    runs, rows = writer.read("placement_runs"), writer.read("placement_plans")
+    kinds = {"control": settings.plans.control, "treatment": settings.plans.treatment}
+    placements: dict[str, pd.DataFrame] = {}
+    ids: dict[str, str] = {}
+    trained: list[date] = []
+    for arm in ARMS:
+        found = runs[runs["plan_kind"] == kinds[arm]].sort_values("plan_id")
+        if found.empty:
+            continue
+        ids[arm] = str(found["plan_id"].iloc[0])
+        trained += [pd.Timestamp(day).date() for day in found["trained_through"]]
+        plan = rows[rows["plan_id"] == ids[arm]]
+        if not plan.empty:
+            plan = plan.sort_values(["service_id", "region_id"], ignore_index=True)
+            placements[arm] = plan[_COLUMNS].astype({"instances": "int64"})
+    absent = [f"{arm} ({kinds[arm]})" for arm in ARMS if arm not in placements]
+    last = max(trained) if trained else _last_day(features)
+    missing = f"no plan for {', '.join(absent)}" if absent else None
+    return PlanSet(placements, ids, last, writer.read("placement_services"), missing)
+
+
+def _last_day(features: FeatureReader) -> date:
+    last: date = pd.Timestamp(features.read("feat_window")["last_on"].iloc[0]).date()
+    return last
+
+
+def consecutive(first: date, count: int) -> list[date]:
+    """Return ``count`` days from ``first``.
+
+    Example:
+        >>> consecutive(date(2026, 2, 28), 2)
+        [datetime.date(2026, 2, 28), datetime.date(2026, 3, 1)]
+    """
+    return [first + timedelta(days=offset) for offset in range(count)]

@@ -1,0 +1,260 @@
+"""The experiment from plans to verdict: register, gate, estimate, judge, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from ml.experiment import tables
+from ml.experiment.analysis import Analysis, analyze
+from ml.experiment.calibrate import calibrate
+from ml.experiment.config import ExperimentSettings, load_settings
+from ml.experiment.decide import Decision, decide
+from ml.experiment.fleet import FeatureReader, read_fleet
+from ml.experiment.full_run import FullRun, run_both_plans
+from ml.experiment.gate import Check, check
+from ml.experiment.plans import PlanSet, consecutive, read_plans
+from ml.experiment.registry import Registration, register
+from ml.experiment.report import (
+    ESTIMAND,
+    LIMITS,
+    POPULATION,
+    write_importances,
+    write_placements,
+    write_report,
+)
+from ml.experiment.world import World
+from ml.io import Writer
+
+STAGE = "experiment"
+MIN_DAYS = 28
+_EMPTY = ("experiment_units", "experiment_classic_report", "experiment_baselines")
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """Verdict and headline numbers; effects are shares, None where nothing may be said."""
+
+    experiment_id: str
+    verdict: str
+    reasons: tuple[str, ...]
+    headline: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def run(
+    features: FeatureReader,
+    writer: Writer,
+    world: World | None,
+    settings: ExperimentSettings | None = None,
+) -> ExperimentResult:
+    """Compare the recommended plan with the current one and write every experiment table.
+
+    Args:
+        features: Reader of the feature tables.
+        writer: Holds what the placement stage wrote; receives the results.
+        world: Where plans can be tried; None for imported data, which then get no effect, no
+            interval and no p-value, but a reason.
+        settings: Registered configuration; the packaged one by default.
+    """
+    settings = settings or load_settings()
+    fleet, plans = read_fleet(features), read_plans(writer, features, settings)
+    registration = register(writer.artifacts_dir, settings, plans.placements)
+    write_placements(writer.artifacts_dir, plans, fleet)
+    write_importances(writer.artifacts_dir, writer.read("feature_importances"))
+    refusal = plans.missing or (None if world else "no world to run the plans in: imported data")
+    if refusal or world is None:
+        checks = [*_registration_checks(registration), *_untestable(refusal or "")]
+        return _refused(writer, settings, plans, registration, checks, refusal or "")
+    days = evaluation_days(settings, world, plans.trained_through)
+    checks = [*_registration_checks(registration), *_overlap_checks(settings, plans, days)]
+    if any(c.status == "red" for c in checks):
+        return _refused(writer, settings, plans, registration, checks, "a check is red", days)
+    full = run_both_plans(world, plans, days, fleet.min_regions())
+    checks += full.checks
+    if any(c.status == "red" for c in checks):
+        return _refused(writer, settings, plans, registration, checks, "the gate is red", days)
+    found = analyze(world, plans, fleet, settings, full)
+    return _finish(writer, settings, plans, registration, checks, found, full)
+
+
+def evaluation_days(settings: ExperimentSettings, world: World, trained: date) -> list[date]:
+    """Return the evaluation days: after training and after the history, unless set otherwise."""
+    first = settings.evaluate.from_on
+    if first is None:
+        first = max(trained + timedelta(days=1), world.first_future_on)
+    return consecutive(first, settings.evaluate.days)
+
+
+def _registration_checks(registration: Registration) -> list[Check]:
+    expected = "the hashes registered before the run"
+    holds = registration.is_unchanged
+    return [check("registration_hash", "fleet", registration.detail, expected, holds)]
+
+
+def _overlap_checks(
+    settings: ExperimentSettings, plans: PlanSet, days: Sequence[date]
+) -> list[Check]:
+    limit = settings.train_through or plans.trained_through
+    known = max(limit, plans.trained_through)
+    return [
+        check(
+            "train_eval_overlap",
+            "fleet",
+            f"plans know days up to {plans.trained_through}, evaluation starts {days[0]}",
+            "evaluation starts after the last day any plan may know",
+            days[0] > known and plans.trained_through <= limit,
+        )
+    ]
+
+
+def _untestable(reason: str) -> list[Check]:
+    names = ("demand_equal", "requests_conserved", "train_eval_overlap", "assignment_ratio")
+    return [
+        Check(n, "fleet", reason, "a world to run both plans in", "not_testable") for n in names
+    ]
+
+
+def _refused(
+    writer: Writer,
+    settings: ExperimentSettings,
+    plans: PlanSet,
+    registration: Registration,
+    checks: Sequence[Check],
+    reason: str,
+    days: Sequence[date] = (),
+) -> ExperimentResult:
+    """Write a complete set of tables that claim nothing: null effects, a status, a reason."""
+    decision = decide([], [], checks, settings.alpha, refused=reason)
+    is_invalid = decision.verdict == "invalid"
+    rows = []
+    for mode in settings.mode:
+        status = "invalid" if is_invalid else "insufficient" if mode == "switchback" else "refused"
+        roles = [(m, "success") for m in settings.metrics.success]
+        roles += [(m, "guardrail") for m in settings.metrics.guardrails]
+        rows += [
+            tables.result_row(
+                settings.experiment_id,
+                mode,
+                metric,
+                role,
+                status=status,
+                verdict="not_judged",
+                reason=reason,
+            )
+            for metric, role in roles
+        ]
+    measured = calibrate(settings)
+    for name in _EMPTY:
+        writer.write(name, tables.frame(name, []), STAGE)
+    _write(writer, "experiment_calibration", tables.calibration_rows(measured))
+    _write(writer, "experiment_results", rows)
+    _write(writer, "experiment_checks", tables.check_rows(settings.experiment_id, checks))
+    _write_verdict(writer, settings, plans, registration, decision, days, {})
+    content = _report_head(settings, plans, registration, checks, decision, rows)
+    content["calibration"] = tables.calibration_rows(measured)
+    write_report(writer.artifacts_dir, content)
+    return ExperimentResult(settings.experiment_id, decision.verdict, decision.reasons)
+
+
+def _finish(
+    writer: Writer,
+    settings: ExperimentSettings,
+    plans: PlanSet,
+    registration: Registration,
+    checks: list[Check],
+    found: Analysis,
+    full: FullRun,
+) -> ExperimentResult:
+    checks = [*checks, *found.checks]
+    days = full.control.days
+    short = f"{len(days)} evaluation days, at least {MIN_DAYS} needed"
+    decision = decide(
+        found.evidence,
+        found.rails,
+        checks,
+        settings.alpha,
+        refused=short if len(days) < MIN_DAYS else found.refusal,
+    )
+    decision = Decision(decision.verdict, (*decision.reasons, *found.remarks))
+    rows = found.result_rows
+    if decision.verdict == "invalid":
+        rows = [_without_effect(row) for row in rows]
+    _write(writer, "experiment_results", rows)
+    _write(writer, "experiment_checks", tables.check_rows(settings.experiment_id, checks))
+    _write(writer, "experiment_units", found.unit_rows)
+    _write(writer, "experiment_classic_report", found.classic_rows)
+    _write(writer, "experiment_baselines", found.baseline_rows)
+    _write(writer, "experiment_calibration", found.calibration_rows)
+    _write_verdict(writer, settings, plans, registration, decision, days, found.verdict_numbers)
+    content = _report_head(settings, plans, registration, checks, decision, rows)
+    content |= found.report
+    write_report(writer.artifacts_dir, content)
+    headline = {} if decision.verdict == "invalid" else found.headline
+    return ExperimentResult(settings.experiment_id, decision.verdict, decision.reasons, headline)
+
+
+_EFFECTS = (
+    *("abs_effect", "abs_lo", "abs_hi", "rel_effect", "rel_lo", "rel_hi"),
+    *("p_value", "p_adjusted", "plausible_lo", "plausible_hi"),
+)
+
+
+def _without_effect(row: dict[str, Any]) -> dict[str, Any]:
+    blank = dict.fromkeys(_EFFECTS)
+    return row | blank | {"status": "invalid", "verdict": "not_judged", "reason": "a check is red"}
+
+
+def _write(writer: Writer, name: str, rows: Sequence[dict[str, Any]]) -> None:
+    writer.write(name, tables.frame(name, rows), STAGE)
+
+
+def _write_verdict(
+    writer: Writer,
+    settings: ExperimentSettings,
+    plans: PlanSet,
+    registration: Registration,
+    decision: Decision,
+    days: Sequence[date],
+    numbers: Mapping[str, float | None],
+) -> None:
+    row = {
+        "experiment_id": settings.experiment_id,
+        "verdict": decision.verdict,
+        "reasons": "; ".join(decision.reasons),
+        "config_sha256": registration.config_sha256,
+        "control_plan_id": plans.ids.get("control", "none"),
+        "treatment_plan_id": plans.ids.get("treatment"),
+        "train_through_on": plans.trained_through,
+        "evaluate_from_on": days[0] if days else None,
+        "evaluate_days": len(days),
+        **numbers,
+    }
+    _write(writer, "experiment_verdict", [row])
+
+
+def _report_head(
+    settings: ExperimentSettings,
+    plans: PlanSet,
+    registration: Registration,
+    checks: Sequence[Check],
+    decision: Decision,
+    rows: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "experiment_id": settings.experiment_id,
+        "config_sha256": registration.config_sha256,
+        "plan_sha256": registration.plan_sha256,
+        "plan_ids": plans.ids,
+        "git_commit": None,
+        "seeds": {"experiment": settings.seed},
+        "estimand": ESTIMAND,
+        "population": POPULATION,
+        "checks": [c.__dict__ for c in checks],
+        "results": [r for r in rows if r["role"] != "guardrail"],
+        "guardrails": [r for r in rows if r["role"] == "guardrail"],
+        "decision": {"verdict": decision.verdict, "reasons": decision.reasons},
+        "limits": LIMITS,
+    }

@@ -1,0 +1,290 @@
+"""The twin: both plans on the same demand and the same random numbers. No p-value.
+
+Three passes. The *full* run (replication 0, every evaluation day, histograms) gives the level.
+*Replications* run part of the days with other random numbers; each is compared with the full run
+on the same days, so that thinning moves no level. *Input draws* do the same for uncertain inputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ml.experiment.config import ExperimentSettings, Inputs
+from ml.experiment.metrics import (
+    ALL,
+    CATALOGUE,
+    Arm,
+    Cut,
+    Floats,
+    Scale,
+    day_positions,
+    effect,
+    reduce_outcomes,
+    total_value,
+)
+from ml.experiment.rng import generator
+from ml.experiment.world import World
+
+DETAIL_METRICS = frozenset({"latency_p50", "latency_p95", "latency_p99", "slo_violation_rate"})
+N1 = "one_region_loss_served_share"
+UTILISATION = "max_region_utilisation"
+TOP_SERVICES = 20
+Snapshot = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TwinEstimate:
+    """Effect of one metric: mean over replications, its bounds, and the plausible range.
+
+    All effects are on the metric's scale: log ratio, or difference. ``NaN`` means unknown.
+    """
+
+    name: str
+    scale: Scale
+    control: float
+    treatment: float
+    theta: float
+    thetas: Floats
+    draws: Floats
+
+    def monte_carlo(self, level: float, *, two_sided: bool = True) -> tuple[float, float]:
+        """Return the t interval over replications, or two one-sided bounds at ``level``."""
+        count = self.thetas.size
+        if count < 2 or not np.isfinite(self.thetas).all():
+            return math.nan, math.nan
+        tail = (1 + level) / 2 if two_sided else level
+        spread = float(self.thetas.std(ddof=1)) / math.sqrt(count)
+        half = float(stats.t.ppf(tail, count - 1)) * spread
+        return self.theta - half, self.theta + half
+
+    def plausible(self, tail: float = 0.05) -> tuple[float, float]:
+        """Return the ``tail`` and ``1 - tail`` order statistics over the input draws."""
+        count = self.draws.size
+        rank = math.floor(tail * (count + 1) + 1e-9)
+        if rank < 1 or not np.isfinite(self.draws).all():
+            return math.nan, math.nan
+        ordered = np.sort(self.draws)
+        return float(ordered[rank - 1]), float(ordered[count - rank])
+
+
+@dataclass(frozen=True)
+class TwinResult:
+    """Both arms of the full run and the estimates of every metric."""
+
+    control: Arm
+    treatment: Arm
+    estimates: dict[str, TwinEstimate]
+    top_services: tuple[str, ...]
+    unserved_worst: float
+    utilisation_worst: dict[str, float]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Snapshots of both arms on some days, and of the full run on the same days."""
+
+    treatment: Snapshot
+    control: Snapshot
+    base_treatment: Snapshot
+    base_control: Snapshot
+
+
+def scale_of(name: str) -> Scale:
+    """Return the scale of a metric, a service's latency, or a plan-level share."""
+    if name in CATALOGUE:
+        return CATALOGUE[name].scale
+    return "log" if name.startswith("service:") else "difference"
+
+
+def snapshot(arm: Arm, top: Sequence[str], cut: Cut = ALL, *, detail: bool = True) -> Snapshot:
+    """Return every twin metric of one arm over the days of ``cut``."""
+    values = {
+        name: total_value(arm, name, cut=cut)
+        for name in CATALOGUE
+        if detail or name not in DETAIL_METRICS
+    }
+    position = {service: index for index, service in enumerate(arm.service_ids)}
+    days = slice(None) if cut.days is None else cut.days
+    for service in top:
+        index = position[service]
+        offered = int(arm.counts["offered"][index][:, days].sum())
+        spent = int(arm.counts["imputed_sum_us"][index][:, days].sum())
+        values[f"service:{service}"] = spent / 1e3 / offered if offered else math.nan
+    offered_s = arm.counts["offered"][:, :, days].sum(axis=(1, 2))
+    total = int(offered_s.sum())
+    values[N1] = float((arm.n1_served_share * offered_s).sum() / total) if total else math.nan
+    values[UTILISATION] = arm.max_utilisation
+    return values
+
+
+def top_services(arm: Arm, count: int = TOP_SERVICES) -> tuple[str, ...]:
+    """Return the services with the most requests, ties by id."""
+    offered = arm.counts["offered"].sum(axis=(1, 2))
+    order = sorted(range(len(arm.service_ids)), key=lambda i: (-int(offered[i]), i))
+    return tuple(arm.service_ids[i] for i in order[:count] if offered[i] > 0)
+
+
+def rotate(days: Sequence[date], index: int, length: int) -> list[date]:
+    """Return ``length`` neighbouring days, the window moving on with ``index``, sorted.
+
+    Example:
+        >>> rotate([date(2026, 1, d) for d in (1, 2, 3, 4)], 1, 2)
+        [datetime.date(2026, 1, 3), datetime.date(2026, 1, 4)]
+    """
+    length = min(length, len(days))
+    start = index * length % len(days)
+    return sorted(days[(start + offset) % len(days)] for offset in range(length))
+
+
+def input_draws(inputs: Inputs, count: int, *seed_parts: object) -> list[dict[str, float]]:
+    """Return log-normal factors around 1 for each uncertain input."""
+    spreads = inputs.model_dump()
+    normals = generator(*seed_parts, "inputs").standard_normal((count, len(spreads)))
+    return [
+        {name: math.exp(spreads[name] * z) for name, z in zip(sorted(spreads), row, strict=True)}
+        for row in normals
+    ]
+
+
+class Twin:
+    """Runs the passes of one experiment in one world."""
+
+    def __init__(
+        self,
+        world: World,
+        plans: Mapping[str, pd.DataFrame],
+        settings: ExperimentSettings,
+        full: Mapping[str, Arm],
+    ) -> None:
+        self._world = world
+        self._plans = plans
+        self._settings = settings
+        self._full = full
+        self._days = list(full["control"].days)
+        self._top = top_services(full["control"])
+
+    def _pair(
+        self,
+        days: list[date],
+        *,
+        replication: int = 0,
+        inputs: Mapping[str, float] | None = None,
+        detail: bool,
+    ) -> _Pair:
+        snaps: dict[str, Snapshot] = {}
+        for arm in ("treatment", "control"):
+            outcomes = self._world.run(
+                self._plans[arm], days, replication=replication, inputs=inputs, detail=detail
+            )
+            snaps[arm] = snapshot(reduce_outcomes(outcomes), self._top, detail=detail)
+            cut = Cut(days=day_positions(self._full[arm], days))
+            snaps[f"base_{arm}"] = snapshot(self._full[arm], self._top, cut, detail=detail)
+        return _Pair(**snaps)
+
+    def replications(self) -> tuple[list[_Pair], list[_Pair]]:
+        """Return the pairs of the plain and of the detailed replications, without number 0."""
+        twin = self._settings.twin
+        plain = [
+            self._pair(
+                rotate(self._days, r - 1, twin.replication_days),
+                replication=r,
+                detail=twin.replication_detail,
+            )
+            for r in range(1, twin.replications)
+        ]
+        if twin.replication_detail:
+            return plain, plain
+        detailed = [
+            self._pair(rotate(self._days, r - 1, twin.quantile_days), replication=r, detail=True)
+            for r in range(1, twin.quantile_replications)
+        ]
+        return plain, detailed
+
+    def draws(self) -> list[_Pair]:
+        """Return one pair per input draw; the first ``input_detail_draws`` have histograms."""
+        twin, settings = self._settings.twin, self._settings
+        factors = input_draws(
+            settings.inputs, twin.input_draws, settings.experiment_id, settings.seed
+        )
+        return [
+            self._pair(
+                rotate(self._days, index, twin.input_days),
+                inputs=drawn,
+                detail=index < twin.input_detail_draws,
+            )
+            for index, drawn in enumerate(factors)
+        ]
+
+    def result(self) -> TwinResult:
+        """Run all passes and estimate every metric."""
+        plain, detailed = self.replications()
+        drawn = self.draws()
+        base = {arm: snapshot(self._full[arm], self._top) for arm in ("control", "treatment")}
+        estimates = {}
+        for name in base["control"]:
+            has_detail = name in DETAIL_METRICS
+            pairs = detailed if has_detail else plain
+            usable = drawn[: self._settings.twin.input_detail_draws] if has_detail else drawn
+            estimates[name] = _estimate(name, base, pairs, usable)
+        every = [*plain, *([] if detailed is plain else detailed)]
+        return TwinResult(
+            self._full["control"],
+            self._full["treatment"],
+            estimates,
+            self._top,
+            max([_unserved(base)] + [_gap(p, "unserved_share") for p in every]),
+            {
+                arm: max(
+                    [base[arm][UTILISATION]]
+                    + [getattr(pair, arm)[UTILISATION] for pair in (*every, *drawn)]
+                )
+                for arm in ("control", "treatment")
+            },
+            self._notes(detailed),
+        )
+
+    def _notes(self, detailed: list[_Pair]) -> tuple[str, ...]:
+        twin = self._settings.twin
+        return (
+            f"full run: {len(self._days)} days, every hour, replication 0",
+            f"replications: {twin.replications} (number 0 in full, the others on "
+            f"{twin.replication_days} rotating days); with histograms: {len(detailed) + 1} on "
+            f"{twin.replication_days if twin.replication_detail else twin.quantile_days} days",
+            f"input draws: {twin.input_draws} on {twin.input_days} rotating days, "
+            f"{twin.input_detail_draws} of them with histograms; levels come from the full run",
+        )
+
+
+def _gap(pair: _Pair, name: str) -> float:
+    return pair.treatment[name] - pair.control[name]
+
+
+def _unserved(base: Mapping[str, Snapshot]) -> float:
+    return base["treatment"]["unserved_share"] - base["control"]["unserved_share"]
+
+
+def _estimate(
+    name: str, base: Mapping[str, Snapshot], pairs: Sequence[_Pair], drawn: Sequence[_Pair]
+) -> TwinEstimate:
+    scale = scale_of(name)
+    full = effect(base["treatment"][name], base["control"][name], scale)
+
+    def shifted(pair: _Pair) -> float:
+        # Against the full run on the same days: which days were thinned out moves nothing.
+        moved = effect(pair.treatment[name], pair.control[name], scale)
+        return full + moved - effect(pair.base_treatment[name], pair.base_control[name], scale)
+
+    thetas = np.array([full, *(shifted(pair) for pair in pairs)])
+    theta = float(thetas.mean())
+    draws = np.array([theta - full + shifted(pair) for pair in drawn])
+    return TwinEstimate(
+        name, scale, base["control"][name], base["treatment"][name], theta, thetas, draws
+    )
