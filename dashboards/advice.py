@@ -68,11 +68,12 @@ def reasons(snapshot: Snapshot, row: pd.Series[Any]) -> None:
         return
     view = pd.DataFrame(
         {
-            "Reason": found["reason_code"].map(words.code),
+            "Reason": found["reason_text"].fillna(found["reason_code"].map(words.code)),
             "Speaks": ["for" if is_for else "against" for is_for in found["is_for_change"]],
             "Measure": found["metric_name"].map(words.code),
             "Seen": _with_unit(found, "observed_value"),
             "Compared with": _with_unit(found, "threshold_value"),
+            "Worth a month": found["monthly_worth_usd"].map(lambda v: words.usd(v, signed=True)),
             "Evidence": found["evidence_mart"],
         }
     )

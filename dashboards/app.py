@@ -40,7 +40,7 @@ def main() -> None:
         {
             group: [
                 st.Page(
-                    f"pages/{name}.py",
+                    f"views/{name}.py",
                     title=title,
                     icon=icon,
                     url_path=name,

@@ -51,6 +51,29 @@ def bars(
     return (drawn + words).properties(height=alt.Step(26))
 
 
+def paired_bars(
+    frame: pd.DataFrame, category: str, value: str, group: str, *, label: str, unit: str
+) -> Chart:
+    """Return two bars per category, before and after, with ``text`` written at their ends."""
+    ink = theme.ink()
+    groups = frame[group].unique().tolist()
+    base = alt.Chart(frame).encode(
+        y=alt.Y(f"{category}:N", title=label, axis=alt.Axis(labelLimit=220)),
+        yOffset=alt.YOffset(f"{group}:N", sort=groups),
+        x=alt.X(f"{value}:Q", title=unit, axis=alt.Axis(tickCount=5)),
+    )
+    drawn = base.mark_bar(cornerRadiusEnd=2).encode(
+        color=alt.Color(
+            f"{group}:N",
+            title=None,
+            scale=alt.Scale(domain=groups, range=[ink.before, ink.after]),
+            legend=alt.Legend(orient="top"),
+        )
+    )
+    words = base.mark_text(align="left", dx=5, color=ink.text).encode(text="text:N")
+    return (drawn + words).properties(height=alt.Step(20))
+
+
 def columns(
     frame: pd.DataFrame, category: str, value: str, *, label: str, unit: str, text: str
 ) -> Chart:

@@ -21,9 +21,13 @@ def with_status(recommendations: pd.DataFrame, folder: Path) -> pd.DataFrame:
         recommendations: ``fct_recommendations``; its own status is as old as the build.
         folder: The data folder that holds the decision log.
     """
-    said = decisions.latest(folder).set_index("recommendation_id")["status"]
-    status = recommendations["recommendation_id"].map(said)
-    known = status.fillna(recommendations["status"]).fillna("open").astype(str)
+    newest = decisions.latest(folder)
+    said = dict(zip(newest["recommendation_id"], newest["status"], strict=True))
+    built = zip(recommendations["recommendation_id"], recommendations["status"], strict=True)
+    known = [
+        said.get(name) or ("open" if words.is_missing(status) else str(status))
+        for name, status in built
+    ]
     return recommendations.assign(status=known)
 
 

@@ -11,7 +11,7 @@ from dashboards import data, questions, words
 def around(snapshot: data.Snapshot) -> pd.DataFrame:
     """Write the synthetic banner, the data's age and the build; return the run's record."""
     run = data.ask(snapshot, questions.RUN)
-    as_of = None if run.empty else run["as_of_at"].iloc[0]
+    as_of = None if run.empty else run["as_of"].iloc[0]
     is_synthetic = bool(not run.empty and run["is_synthetic"].iloc[0])
     st.session_state["_as_of_words"] = f"Data as of {words.moment(as_of)}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

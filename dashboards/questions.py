@@ -25,64 +25,34 @@ select
     (select count(*) from dim_services) as services,
     (select count(*) from dim_regions) as regions,
     (select count(*) from dim_origins) as origins,
-    (select sum(requests) from fct_traffic_hours) as requests,
-    (select count(*) from dim_services where is_latency_critical) as critical_services
+    (select sum(requests) from fct_traffic_days) as requests,
+    (select count(distinct observed_on) from fct_traffic_days) as days
 """
 
 SERVICES_BY_MEMORY = """
-select
-    case
-        when memory_mb <= 512 then 'up to 0.5 GB'
-        when memory_mb <= 1024 then '0.5 to 1 GB'
-        when memory_mb <= 2048 then '1 to 2 GB'
-        when memory_mb <= 4096 then '2 to 4 GB'
-        when memory_mb <= 8192 then '4 to 8 GB'
-        else 'over 8 GB'
-    end as memory_class,
-    count(*) as services,
-    min(memory_mb) as from_mb
-from dim_services
-group by memory_class
-order by from_mb
+select memory_band_gb, count(*) as services
+from dim_services group by memory_band_gb order by min(memory_gb)
 """
 
 SERVICES_BY_CPU = """
-select
-    case
-        when cpu_cores <= 0.5 then 'up to 0.5'
-        when cpu_cores <= 1 then '0.5 to 1'
-        when cpu_cores <= 2 then '1 to 2'
-        when cpu_cores <= 4 then '2 to 4'
-        else 'over 4'
-    end as cpu_class,
-    count(*) as services,
-    min(cpu_cores) as from_cores
-from dim_services
-group by cpu_class
-order by from_cores
+select cpu_band, count(*) as services
+from dim_services group by cpu_band order by min(cpu_cores)
 """
 
 SERVICES_BY_SENSITIVITY = """
-select
-    case when is_latency_critical then 'latency-critical' else 'not critical' end as sensitivity,
-    count(*) as services
-from dim_services
-group by sensitivity
-order by sensitivity
+select latency_sensitivity, count(*) as services
+from dim_services group by latency_sensitivity order by latency_sensitivity
 """
 
 TRAFFIC_BY_ORIGIN = """
 select origin_id, sum(requests) as requests
-from fct_traffic_hours
+from fct_traffic_days
 group by origin_id
 order by requests desc, origin_id
 """
 
 TRAFFIC_BY_REGION = """
-select
-    region_id,
-    sum(requests_served) as requests_served,
-    sum(requests_served) / nullif(sum(sum(requests_served)) over (), 0) as requests_share
+select region_id, sum(requests_served) as requests_served
 from fct_service_region_days
 group by region_id
 order by requests_served desc, region_id
@@ -161,7 +131,8 @@ PLACES = """
 select region_id as place_id, 'region' as place_kind, display_name as label, latitude, longitude
 from dim_regions
 union all
-select origin_id, 'user origin', origin_id, latitude, longitude from dim_origins
+select origin_id, 'user origin', display_name, latitude, longitude
+from dim_origins where not is_region
 order by place_kind, place_id
 """
 REGIONS = "select * from dim_regions order by region_id"
@@ -175,7 +146,11 @@ select
     count(distinct service_id) as services
 from fct_service_region_days
 group by region_id
-order by cost_usd desc, region_id
+order by cost_usd desc nulls last, region_id
+"""
+PLAN_REGIONS = """
+select * from rpt_plan_regions where plan_kind in ('current', 'recommended')
+order by region_id, plan_kind
 """
 
 # -- Service Details ------------------------------------------------------------------------------
@@ -185,9 +160,27 @@ SERVICE_DAYS = """
 select * from fct_service_region_days where service_id = ? order by placed_on, region_id
 """
 SERVICE_ORIGINS = """
-select origin_id, sum(requests) as requests
-from fct_traffic_hours where service_id = ?
-group by origin_id order by requests desc, origin_id
+with sent as (
+    select origin_id, sum(requests) as requests
+    from fct_traffic_days where service_id = ? group by origin_id
+),
+here as (
+    select distinct region_id from fct_service_region_days
+    where service_id = ? and placed_on = (
+        select max(placed_on) from fct_service_region_days where service_id = ?
+    )
+),
+ways as (
+    select
+        p.client_id, p.region_id, p.used_rtt_ms, p.rtt_source,
+        row_number() over (
+            partition by p.client_id order by p.used_rtt_ms, p.region_id
+        ) as nearest
+    from rpt_region_pairs as p inner join here on p.region_id = here.region_id
+)
+select sent.origin_id, sent.requests, ways.region_id, ways.used_rtt_ms, ways.rtt_source
+from sent left join ways on sent.origin_id = ways.client_id and ways.nearest = 1
+order by sent.requests desc, sent.origin_id
 """
 SERVICE_CALLS = """
 select * from fct_service_calls
@@ -195,14 +188,15 @@ where caller_service_id = ? or callee_service_id = ?
 order by caller_service_id, callee_service_id
 """
 
-# -- Data quality ---------------------------------------------------------------------------------
-QUALITY = "select * from fct_data_quality order by table_name"
-QUARANTINE = """
-select table_name, rule_id, count(*) as quarantined_rows
-from fct_quarantined_rows group by table_name, rule_id
-order by quarantined_rows desc, table_name, rule_id
+SERVICE_PLANS = """
+select * from fct_plan_services
+where service_id = ? and plan_kind in ('current', 'recommended')
+order by plan_kind
 """
-DEGRADATIONS = "select * from fct_degradations order by code, scope"
+
+# -- Data quality ---------------------------------------------------------------------------------
+QUALITY = "select * from fct_data_quality order by table_name, is_whole_table desc, rule_id"
+DEGRADATIONS = "select * from fct_degradations order by reason_code, scope"
 MODEL_METRICS = (
     "select * from fct_model_metrics where slice = 'all' order by model_name, split, metric"
 )

@@ -43,13 +43,14 @@ def tables(
     return {
         "fct_plan_totals": _totals(advised, as_of) if services else [],
         "fct_plan_placements": _placements(services, regions),
+        "fct_plan_services": _plan_services(advised),
+        "rpt_plan_regions": _plan_regions(regions) if services else [],
         "fct_recommendations": advised,
         "fct_recommendation_regions": _regions(advised),
         "fct_recommendation_reasons": _reasons(advised),
         "fct_recommendation_alternatives": _alternatives(advised, regions),
         "fct_service_calls": _calls(services),
         "fct_data_quality": _quality(services),
-        "fct_quarantined_rows": _quarantined(services),
         "fct_degradations": _degradations(services),
         "fct_model_metrics": _metrics(services),
     }
@@ -124,11 +125,14 @@ def _totals(advised: list[Row], as_of: datetime) -> list[Row]:
                 "monthly_saving_lo_usd": part * saving * 0.8,
                 "monthly_saving_hi_usd": part * saving * 1.2,
                 "mean_latency_ms": 60.0 + part * delta,
+                "mean_latency_lo_ms": 50.0 + part * delta,
+                "mean_latency_hi_ms": 70.0 + part * delta,
                 "mean_latency_delta_ms": part * delta,
                 "mean_latency_delta_lo_ms": part * delta * 1.4,
                 "mean_latency_delta_hi_ms": part * delta * 0.6,
                 "interval_level": 0.8,
-                "mean_regions_per_service": 1.0,
+                "placements": len(advised),
+                "services_changed": sum(r["action"] != "keep" for r in advised),
                 "n1_covered_services": sum(r["is_n1_covered_after"] for r in advised) * (part > 0),
             }
         )
@@ -184,6 +188,7 @@ def _reasons(advised: list[Row]) -> list[Row]:
             "observed_value": row["mean_latency_after_ms"],
             "threshold_value": 60.0 if rank == 1 else None,
             "unit": "ms",
+            "monthly_worth_usd": 40.0 if rank == 1 else None,
             "evidence_mart": "fct_plan_totals",
         }
         for row in advised
@@ -227,6 +232,8 @@ def _calls(services: int) -> list[Row]:
             "calls_per_request": 1.5,
             "stage": 1,
             "is_async": i % 3 == 2,
+            "cross_region_share_before": 0.5,
+            "cross_region_share_after": 0.25,
         }
         for i in range(services - 1)
     ]
@@ -236,26 +243,69 @@ def _quality(services: int) -> list[Row]:
     return [
         {
             "table_name": name,
+            "rule_id": rule,
+            "is_whole_table": rule == "all",
+            "reason": "Requests below zero." if rule != "all" else "All rows of the table.",
+            "file_name": f"{name}.csv",
+            "is_present": True,
+            "absent_columns": "",
+            "unknown_columns": None,
             "rows_read": rows,
-            "rows_kept": rows - bad,
+            "rows_kept": rows - bad if rule == "all" else None,
             "rows_quarantined": bad,
+            "quarantined_share": bad / rows,
+            "is_account_closed": True,
         }
-        for name, rows, bad in (("services", services, 0), ("traffic_patterns", 10_000, 12))
+        for name, rule, rows, bad in (
+            ("services", "all", services, 0),
+            ("traffic_patterns", "all", 10_000, 12),
+            ("traffic_patterns", "negative_requests", 10_000, 12),
+        )
         if services
     ]
 
 
-def _quarantined(services: int) -> list[Row]:
+def _plan_services(advised: list[Row]) -> list[Row]:
     return [
-        {"table_name": "traffic_patterns", "rule_id": "negative_requests"}
-        for _ in range(12 if services else 0)
+        {
+            "plan_kind": kind,
+            "service_id": row["service_id"],
+            "monthly_compute_usd": 4000.0,
+            "monthly_egress_usd": row[f"monthly_cost_{side}_usd"] - 4200.0,
+            "monthly_open_usd": 200.0,
+            "monthly_cost_usd": row[f"monthly_cost_{side}_usd"],
+        }
+        for kind, side in (("current", "before"), ("recommended", "after"))
+        for row in advised
+    ]
+
+
+def _plan_regions(regions: list[str]) -> list[Row]:
+    share = 1 / len(regions)
+    return [
+        {
+            "plan_kind": kind,
+            "region_id": region,
+            "services": 2,
+            "instances": 8,
+            "vcpu": 16.0,
+            "capacity_used_share": None,
+            "traffic_share": share,
+            "monthly_compute_usd": 1000.0,
+            "compute_share": share,
+        }
+        for kind in ("current", "recommended")
+        for region in regions
     ]
 
 
 def _degradations(services: int) -> list[Row]:
+    more = {"effect": "Estimated, so less sure.", "confidence_cap": "medium"}
     return [
-        {"reason_code": "DISTANCE_FALLBACK", "scope": "fleet", "detail": "12 pairs by distance"},
-        {"reason_code": "CARBON_OFF", "scope": "region:us-east-1", "detail": "no grid intensity"},
+        {"reason_code": "DISTANCE_FALLBACK", "scope": "fleet", "detail": "12 pairs by distance"}
+        | more,
+        {"reason_code": "CARBON_OFF", "scope": "region:us-east-1", "detail": "no grid intensity"}
+        | more,
     ][: 2 if services else 0]
 
 

@@ -9,12 +9,6 @@ Row = dict[str, Any]
 EXPERIMENT = "fixture-01"
 
 
-def corridor(rtt_ms: float, requests: int | None, rank: int) -> Row:
-    """Return the traffic columns of a region pair."""
-    seconds = None if requests is None else rtt_ms * requests / 1000
-    return {"requests": requests, "request_seconds": seconds, "corridor_rank": rank}
-
-
 def tables(as_of: datetime) -> dict[str, list[Row]]:
     """Return every experiment mart's rows."""
     return {

@@ -125,7 +125,7 @@ def tables(variant: Variant, build_id: str, scale: float) -> dict[str, list[Row]
         "dim_services": world.services,
         "dim_regions": world.regions,
         "dim_origins": world.origins,
-        "fct_traffic_hours": world.traffic,
+        "fct_traffic_days": world.traffic,
         "fct_service_region_days": world.placements,
         "rpt_region_pairs": world.pairs,
     }
@@ -154,7 +154,10 @@ class _World:
                 "tier": i % 4 + 1,
                 "is_latency_critical": i % 3 == 0,
                 "cpu_cores": float(2 ** (i % 3)),
-                "memory_mb": 512 * 2 ** (i % 4),
+                "memory_gb": 0.5 * 2 ** (i % 4),
+                "cpu_band": ("up to 1", "1 to 2", "2 to 4")[i % 3],
+                "memory_band_gb": ("up to 0.5", "0.5 to 1", "1 to 2", "2 to 4")[i % 4],
+                "latency_sensitivity": "critical" if i % 3 == 0 else "tolerant",
                 "slo_p95_ms": 250.0 if i % 2 else None,
                 "min_regions": 1 + i % 2,
                 "max_regions": None if i else 3,
@@ -186,6 +189,8 @@ class _World:
         return [
             {
                 "origin_id": origin,
+                "display_name": origin,
+                "is_region": False,
                 "country_code": country,
                 "continent": continent,
                 "latitude": latitude,
@@ -199,13 +204,12 @@ class _World:
             {
                 "service_id": f"svc-{i:03d}",
                 "origin_id": origin[0],
-                "hour_start_at": datetime(2026, 8, 30, hour) - timedelta(days=day),
-                "requests": 1000 * (i + 1) + 100 * k + hour,
+                "observed_on": FIRST + timedelta(days=89 - day),
+                "requests": 1000 * (i + 1) + 100 * k + day,
             }
             for i in range(services)
             for k, origin in enumerate(ORIGINS[: min(regions, 4)])
             for day in range(days)
-            for hour in (3, 15)
         ]
 
     def placements(self, services: int, regions: int, days: int) -> list[Row]:
@@ -215,7 +219,7 @@ class _World:
                 "region_id": REGIONS[r][0],
                 "placed_on": FIRST + timedelta(days=89 - day),
                 "instances": 2 + r,
-                "avg_latency_ms": 40.0 + 10 * r + i + day / 10,
+                "mean_latency_ms": 40.0 + 10 * r + i + day / 10,
                 "p95_latency_ms": 100.0 + 10 * r if i % 2 else None,
                 "p99_latency_ms": None,
                 "error_rate": 0.001,
@@ -238,21 +242,27 @@ class _World:
                 if is_region and (k, r) == (4, 0):
                     continue
                 rtt = 1.2 if client == region[0] else 30.0 * abs(k - r) + 12
-                requests = None if is_region and k == r else 5000 * (k + 1)
+                requests = 0.0 if is_region and k == r else 5000.0 * (k + 1)
+                fallback = r % 2 == 1
                 rows.append(
                     {
                         "client_id": client,
                         "region_id": region[0],
                         "client_is_region": is_region,
+                        "used_rtt_ms": rtt,
                         "min_rtt_ms": rtt * 0.9,
                         "max_rtt_ms": rtt * 1.6,
                         "mean_rtt_ms": rtt * 1.05,
                         "std_rtt_ms": rtt * 0.1,
-                        "median_rtt_ms": rtt,
+                        "median_rtt_ms": None if fallback else rtt,
                         "p95_rtt_ms": rtt * 1.3 if r % 2 == 0 else None,
-                        "rtt_source": "probe" if r % 2 == 0 else "distance",
-                        "is_distance_fallback": r % 2 == 1,
+                        "rtt_source": "distance" if fallback else "probe",
+                        "is_distance_fallback": fallback,
+                        "user_requests_per_day": 0.0 if is_region else requests,
+                        "call_requests_per_day": requests if is_region else 0.0,
+                        "waiting_seconds_per_day": rtt * requests / 1000,
+                        "corridor_rank": k * 10 + r if requests else None,
+                        "high_latency_threshold_ms": 100.0,
                     }
-                    | fixture_experiment.corridor(rtt, requests, k * 10 + r)
                 )
         return rows

@@ -18,9 +18,10 @@ def open_page(name: str, **query: str) -> AppTest:
     """Open one page of the whole app."""
     app = AppTest.from_file(str(APP), default_timeout=30)
     app.run()
+    assert_healthy(app)
     for key, value in query.items():
         app.query_params[key] = value
-    app.switch_page(f"pages/{name}.py").run()
+    app.switch_page(f"views/{name}.py").run()
     return app
 
 

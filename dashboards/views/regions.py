@@ -17,7 +17,6 @@ STATISTICS = {
     "max": "max_rtt_ms",
     "std": "std_rtt_ms",
 }
-CORRIDOR_DEFAULT_MS = 100
 
 
 def render() -> None:
@@ -118,45 +117,39 @@ def _matrix(pairs: pd.DataFrame) -> None:
 def _corridors(pairs: pd.DataFrame) -> None:
     parts.section(
         "High-latency corridors",
-        "Ways that are both long and busy, ordered by latency times traffic.",
+        "Ways that are long and busy, ordered by the seconds spent on them each day:"
+        " round trip times requests of users and of calling services.",
     )
+    default = int(pairs["high_latency_threshold_ms"].iloc[0])
     threshold = st.slider(
-        "Show ways of at least (ms)",
-        0,
-        400,
-        CORRIDOR_DEFAULT_MS,
-        10,
-        key="threshold_ms",
-        bind="query-params",
+        "Show ways of at least (ms)", 0, 400, default, 10, key="threshold_ms", bind="query-params"
     )
-    long = pairs[(pairs["median_rtt_ms"] >= threshold) & (pairs["requests"].fillna(0) > 0)]
-    long = long.sort_values(["corridor_rank", "client_id", "region_id"], kind="stable")
+    busy = pairs[pairs["corridor_rank"].notna()]
+    long = busy[busy["used_rtt_ms"] >= threshold].sort_values("corridor_rank", kind="stable")
     if long.empty:
-        parts.empty_filter(
-            f"a threshold of {threshold} ms with traffic", {"threshold_ms": CORRIDOR_DEFAULT_MS}
-        )
+        parts.empty_filter(f"a threshold of {threshold} ms with traffic", {"threshold_ms": default})
         return
     top = long.head(15)
+    requests = top["user_requests_per_day"] + top["call_requests_per_day"]
     drawn = pd.DataFrame(
         {
             "corridor": top["client_id"] + " → " + top["region_id"],
-            "weight": top["request_seconds"],
+            "seconds": top["waiting_seconds_per_day"],
             "text": [
-                f"{words.ms(rtt)} × {words.count(requests)}"
-                for rtt, requests in zip(top["median_rtt_ms"], top["requests"], strict=True)
+                f"{words.ms(rtt)} × {words.count(amount)} a day"
+                for rtt, amount in zip(top["used_rtt_ms"], requests, strict=True)
             ],
         }
     )
-    first = drawn.iloc[0]
     parts.chart(
         f"{words.plural(len(long), 'corridor')} at or above {threshold} ms;"
-        f" {first['corridor']} weighs most",
+        f" {drawn['corridor'].iloc[0]} weighs most",
         charts.bars(
             drawn,
             "corridor",
-            "weight",
+            "seconds",
             label="From → to",
-            unit="Seconds spent on the way (round trip × requests)",
+            unit="Seconds on the way, a day",
             text="text",
         ),
         long,
@@ -164,7 +157,7 @@ def _corridors(pairs: pd.DataFrame) -> None:
         alt=f"Corridors of at least {threshold} ms by time spent on the way: "
         + "; ".join(f"{r['corridor']} {r['text']}" for _, r in drawn.iterrows())
         + ".",
-        note=f"Threshold {threshold} ms of median round trip."
+        note=f"Threshold {threshold} ms."
         + (f" The 15 heaviest of {len(long)}." if len(long) > 15 else ""),
         sql=questions.REGION_PAIRS,
     )
@@ -214,47 +207,78 @@ def _map(snapshot: Snapshot) -> None:
 
 
 def _load(snapshot: Snapshot) -> None:
-    parts.section("Cost and share of each region", "Over the whole history; cost as in the bill.")
+    parts.section(
+        "Cost and share of each region",
+        "Now and under the recommended plan, on the same forecast demand.",
+    )
+    plans = ask(snapshot, questions.PLAN_REGIONS)
+    if plans.empty:
+        parts.nothing("No plan was made in this build.")
+    else:
+        _plans(plans)
     load = ask(snapshot, questions.REGION_LOAD)
     if load.empty:
-        parts.nothing("Nothing ran in any region in this build.")
         return
-    top = load.iloc[0]
-    drawn = load.assign(
-        text=[
-            f"{words.usd(cost)} ({words.share(part)})"
-            for cost, part in zip(load["cost_usd"], load["cost_share"], strict=True)
-        ]
-    )
-    parts.chart(
-        f"{top['region_id']} takes {words.share(top['cost_share'])} of the cost and"
-        f" {words.share(top['requests_share'])} of the requests",
-        charts.bars(
-            drawn[drawn["cost_usd"].notna()],
-            "region_id",
-            "cost_usd",
-            label="Region",
-            unit="Cost of the history (USD)",
-            text="text",
-        ),
-        load,
-        key="region_cost",
-        alt="Cost by region: "
-        + "; ".join(f"{r['region_id']} {r['text']}" for _, r in drawn.iterrows())
-        + ".",
-        sql=questions.REGION_LOAD,
-    )
+    st.subheader("What ran in the history", anchor=False)
     view = pd.DataFrame(
         {
             "Region": load["region_id"],
             "Services": load["services"],
             "Requests": load["requests_served"].map(words.count),
             "Share of requests": load["requests_share"].map(words.share),
-            "Cost": load["cost_usd"].map(words.usd),
+            "Compute cost": load["cost_usd"].map(words.usd),
             "Share of cost": load["cost_share"].map(words.share),
         }
     )
-    st.table(view, hide_index=True, alt="Services, requests and cost by region.")
+    st.table(view, hide_index=True, alt="Services, requests and cost by region in the history.")
+
+
+def _plans(plans: pd.DataFrame) -> None:
+    names = {"current": "now", "recommended": "recommended"}
+    drawn = plans.assign(
+        plan=plans["plan_kind"].map(names),
+        text=[
+            f"{words.usd(cost)}, {words.share(part)} of traffic"
+            for cost, part in zip(plans["monthly_compute_usd"], plans["traffic_share"], strict=True)
+        ],
+    )
+    now = plans[plans["plan_kind"] == "current"].sort_values(
+        "monthly_compute_usd", ascending=False, kind="stable"
+    )
+    top = now.iloc[0] if len(now) else plans.iloc[0]
+    parts.chart(
+        f"{top['region_id']} takes {words.share(top['compute_share'])} of the compute cost and"
+        f" {words.share(top['traffic_share'])} of the traffic",
+        charts.paired_bars(
+            drawn[["region_id", "plan", "monthly_compute_usd", "text"]],
+            "region_id",
+            "monthly_compute_usd",
+            "plan",
+            label="Region",
+            unit="Compute cost a month (USD)",
+        ),
+        plans,
+        key="region_cost",
+        alt="Compute cost a month and share of traffic by region and plan: "
+        + "; ".join(f"{r['region_id']} {r['plan']} {r['text']}" for _, r in drawn.iterrows())
+        + ".",
+        note="Price book; transfer is counted per service, not per region.",
+        sql=questions.PLAN_REGIONS,
+    )
+    view = pd.DataFrame(
+        {
+            "Region": drawn["region_id"],
+            "Plan": drawn["plan"],
+            "Services": drawn["services"],
+            "Instances": drawn["instances"],
+            "vCPU": drawn["vcpu"].map(words.number),
+            "Capacity used": drawn["capacity_used_share"].map(words.share),
+            "Share of traffic": drawn["traffic_share"].map(words.share),
+            "Compute a month": drawn["monthly_compute_usd"].map(words.usd),
+            "Share of compute": drawn["compute_share"].map(words.share),
+        }
+    )
+    st.table(view, hide_index=True, alt="Load and cost of each region, now and recommended.")
 
 
 if __name__ == "__main__":

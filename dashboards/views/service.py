@@ -36,7 +36,7 @@ def render() -> None:
     _history(days)
     _origins(snapshot, service_id)
     _calls(snapshot, service_id)
-    _cost(days)
+    _cost(snapshot, service_id)
     _advice(snapshot, service_id)
 
 
@@ -50,7 +50,7 @@ def _attributes(row: pd.Series[Any]) -> None:
         ("Latency-critical", yes_no.get(row["is_latency_critical"], words.DASH)),
         ("Objective for p95", words.ms(row["slo_p95_ms"])),
         ("Cores of one instance", words.number(row["cpu_cores"])),
-        ("Memory of one instance", _memory(row["memory_mb"])),
+        ("Memory of one instance", f"{words.number(row['memory_gb'])} GB"),
         ("Regions, at least", words.count(row["min_regions"])),
         ("Regions, at most", words.count(row["max_regions"])),
         ("May run in", "anywhere" if words.is_missing(row["residency"]) else row["residency"]),
@@ -64,10 +64,6 @@ def _attributes(row: pd.Series[Any]) -> None:
             st.table(view.astype(str), hide_index=True, alt="Attributes of the service.")
 
 
-def _memory(memory_mb: Any) -> str:
-    return words.DASH if words.is_missing(memory_mb) else f"{words.count(memory_mb)} MB"
-
-
 def _placement(days: pd.DataFrame) -> None:
     parts.section("Where it runs", "On the last day with data; latency as callers saw it.")
     if days.empty:
@@ -78,7 +74,7 @@ def _placement(days: pd.DataFrame) -> None:
         {
             "Region": last["region_id"],
             "Instances": last["instances"],
-            "Mean latency": last["avg_latency_ms"].map(words.ms),
+            "Mean latency": last["mean_latency_ms"].map(words.ms),
             "p95": last["p95_latency_ms"].map(words.ms),
             "p99": last["p99_latency_ms"].map(words.ms),
             "Errors": last["error_rate"].map(words.share),
@@ -92,18 +88,18 @@ def _placement(days: pd.DataFrame) -> None:
 
 
 def _history(days: pd.DataFrame) -> None:
-    known = days[days["avg_latency_ms"].notna()]
+    known = days[days["mean_latency_ms"].notna()]
     if known.empty:
         return
     parts.section("History")
     regions = known["region_id"].nunique()
-    slowest = known.sort_values("avg_latency_ms", ascending=False, kind="stable").iloc[0]
+    slowest = known.sort_values("mean_latency_ms", ascending=False, kind="stable").iloc[0]
     parts.chart(
-        f"Slowest day: {words.ms(slowest['avg_latency_ms'])} in {slowest['region_id']}",
+        f"Slowest day: {words.ms(slowest['mean_latency_ms'])} in {slowest['region_id']}",
         charts.lines(
-            known[["placed_on", "region_id", "avg_latency_ms"]],
+            known[["placed_on", "region_id", "mean_latency_ms"]],
             "placed_on",
-            "avg_latency_ms",
+            "mean_latency_ms",
             "region_id",
             y_title="Mean latency (ms)",
         ),
@@ -111,14 +107,14 @@ def _history(days: pd.DataFrame) -> None:
         key="service_history",
         alt=f"Mean latency by day in {words.plural(regions, 'region')}, from"
         f" {words.moment(known['placed_on'].min())} to {words.moment(known['placed_on'].max())}."
-        f" The slowest day had {words.ms(slowest['avg_latency_ms'])}.",
+        f" The slowest day had {words.ms(slowest['mean_latency_ms'])}.",
         sql=questions.SERVICE_DAYS,
     )
 
 
 def _origins(snapshot: Snapshot, service_id: str) -> None:
     parts.section("Users", "Round trip from each origin to the nearest region it runs in.")
-    rows = ask(snapshot, questions.SERVICE_ORIGINS, service_id)
+    rows = ask(snapshot, questions.SERVICE_ORIGINS, service_id, service_id, service_id)
     if rows.empty:
         parts.nothing("No user request reached this service in this history.")
         return
@@ -127,7 +123,8 @@ def _origins(snapshot: Snapshot, service_id: str) -> None:
             "Origin": rows["origin_id"],
             "Requests": rows["requests"].map(words.count),
             "Nearest region": rows["region_id"].fillna(words.DASH),
-            "Round trip, median": rows["median_rtt_ms"].map(words.ms),
+            "Round trip, median": rows["used_rtt_ms"].map(words.ms),
+            "Known by": rows["rtt_source"].fillna(words.DASH),
         }
     )
     parts.table(view, key="service_origins", alt="Requests and round trip by user origin.")
@@ -153,38 +150,52 @@ def _calls(snapshot: Snapshot, service_id: str) -> None:
                     "Calls per request": rows["calls_per_request"].map(words.number),
                     "Stage": rows["stage"],
                     "Waits for it": ["no" if a else "yes" for a in rows["is_async"]],
+                    "Crosses regions, now → then": [
+                        f"{words.share(now)} → {words.share(then)}"
+                        for now, then in zip(
+                            rows["cross_region_share_before"],
+                            rows["cross_region_share_after"],
+                            strict=True,
+                        )
+                    ],
                 }
             )
             st.table(view, hide_index=True, alt=f"{title}: services with calls per request.")
 
 
-def _cost(days: pd.DataFrame) -> None:
-    parts.section("Cost split")
-    known = days[days["cost_usd"].notna()]
-    if known.empty:
-        parts.nothing("No cost is known for this service.")
+def _cost(snapshot: Snapshot, service_id: str) -> None:
+    parts.section("Cost split", "A month, now and under the recommended plan.")
+    plans = ask(snapshot, questions.SERVICE_PLANS, service_id)
+    if plans.empty:
+        parts.nothing("No plan was priced for this service.")
         return
-    by_region = known.groupby("region_id", sort=True)["cost_usd"].sum().reset_index()
-    by_region = by_region.sort_values(
-        ["cost_usd", "region_id"], ascending=[False, True], ignore_index=True
+    names = {"current": "now", "recommended": "recommended"}
+    terms = {"compute": "Compute", "egress": "Transfer", "open": "Open regions"}
+    drawn = pd.DataFrame(
+        [
+            {
+                "part": title,
+                "plan": names[str(row["plan_kind"])],
+                "usd": row[f"monthly_{term}_usd"],
+                "text": words.usd(row[f"monthly_{term}_usd"]),
+            }
+            for _, row in plans.iterrows()
+            for term, title in terms.items()
+        ]
     )
-    drawn = by_region.assign(text=by_region["cost_usd"].map(words.usd))
+    said = "; ".join(
+        f"{names[str(row['plan_kind'])]} {words.usd(row['monthly_cost_usd'])} a month"
+        for _, row in plans.iterrows()
+    )
     parts.chart(
-        f"Most of the cost is in {drawn['region_id'].iloc[0]}: {drawn['text'].iloc[0]}",
-        charts.bars(
-            drawn,
-            "region_id",
-            "cost_usd",
-            label="Region",
-            unit="Cost of the history (USD)",
-            text="text",
-        ),
-        by_region,
+        said[:1].upper() + said[1:],
+        charts.paired_bars(drawn, "part", "usd", "plan", label="Part", unit="USD a month"),
+        plans,
         key="service_cost",
-        alt="Cost by region: "
-        + "; ".join(f"{r['region_id']} {r['text']}" for _, r in drawn.iterrows())
+        alt="Cost by part and plan: "
+        + "; ".join(f"{r['part']} {r['plan']} {r['text']}" for _, r in drawn.iterrows())
         + ".",
-        sql=questions.SERVICE_DAYS,
+        sql=questions.SERVICE_PLANS,
     )
 
 
@@ -200,7 +211,7 @@ def _advice(snapshot: Snapshot, service_id: str) -> None:
     advice.reasons(snapshot, row)
     advice.alternatives(snapshot, row)
     st.page_link(
-        "pages/recommendations.py",
+        "views/recommendations.py",
         label="Decide on it",
         query_params={"service": service_id},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from dashboards import parts, questions, words
@@ -26,13 +27,36 @@ def _rows(snapshot: Snapshot) -> None:
     if rows.empty:
         parts.nothing("No table was read in this build.")
         return
-    parts.table(rows, key="data_quality", alt="Rows read, kept and quarantined by table.")
-    quarantine = ask(snapshot, questions.QUARANTINE)
-    with st.expander("Why rows were set aside"):
-        if quarantine.empty:
-            st.markdown("No row was set aside.")
-        else:
-            parts.table(quarantine, key="quarantine", alt="Quarantined rows by table and rule.")
+    whole = rows[rows["is_whole_table"]]
+    closed = int(whole["is_account_closed"].sum())
+    st.markdown(
+        f"**{words.count(whole['rows_quarantined'].sum())} of"
+        f" {words.count(whole['rows_read'].sum())} rows set aside**; the account closes for"
+        f" {closed} of {words.plural(len(whole), 'table')}."
+    )
+    view = pd.DataFrame(
+        {
+            "Table": whole["table_name"],
+            "File": [
+                name if there else "not given"
+                for name, there in zip(whole["file_name"], whole["is_present"], strict=True)
+            ],
+            "Read": whole["rows_read"],
+            "Kept": whole["rows_kept"],
+            "Set aside": whole["rows_quarantined"],
+            "Share set aside": whole["quarantined_share"].map(words.share),
+            "Columns not given": whole["absent_columns"].fillna(""),
+            "Columns not known": whole["unknown_columns"].fillna(""),
+        }
+    )
+    parts.table(view, key="data_quality", alt="Rows read, kept and set aside by table.")
+    broken = rows[~rows["is_whole_table"]]
+    st.subheader("Why rows were set aside", anchor=False)
+    if broken.empty:
+        st.markdown("No row was set aside.")
+        return
+    why = broken[["table_name", "rule_id", "reason", "rows_quarantined"]]
+    parts.table(why, key="quarantine", alt="Rows set aside by table and rule, with the reason.")
 
 
 def _degradations(snapshot: Snapshot) -> None:
@@ -41,7 +65,15 @@ def _degradations(snapshot: Snapshot) -> None:
     if rows.empty:
         parts.nothing("Nothing had to be left out.")
         return
-    view = rows.assign(code=rows["code"].map(words.code))
+    view = pd.DataFrame(
+        {
+            "Degradation": rows["reason_code"].map(words.code),
+            "Scope": rows["scope"],
+            "Effect": rows["effect"],
+            "In numbers": rows["detail"],
+            "Holds confidence down to": rows["confidence_cap"].fillna(words.DASH),
+        }
+    )
     parts.table(view, key="degradations", alt="Degradations in force, by code and scope.")
 
 
@@ -60,7 +92,7 @@ def _network(snapshot: Snapshot) -> None:
         f"{said}. **{words.plural(len(fallback), 'pair')}** had no measurement and"
         f" {'rests' if len(fallback) == 1 else 'rest'} on distance."
     )
-    odd = pairs[(pairs["client_id"] == pairs["region_id"]) & (pairs["median_rtt_ms"] > 5)]
+    odd = pairs[(pairs["client_id"] == pairs["region_id"]) & (pairs["used_rtt_ms"] > 5)]
     st.markdown(
         f"{words.plural(len(odd), 'region')} slow to itself (over 5 ms)"
         + (": " + ", ".join(odd["region_id"]) + "." if len(odd) else ".")

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, data, headline, parts, questions, words
+from dashboards import charts, data, deciding, headline, parts, questions, words
 from dashboards.data import Snapshot, ask
 from regionwise import decisions
 
@@ -75,7 +75,7 @@ def _advice(totals: pd.DataFrame, recommendations: pd.DataFrame) -> None:
             words.count(changed),
             f"{words.plural(keep, 'service')} should stay where they are.",
         )
-    st.page_link("pages/recommendations.py", label="Read every recommendation and its reasons")
+    st.page_link("views/recommendations.py", label="Read every recommendation and its reasons")
 
 
 def _minus(value: Any) -> Any:
@@ -87,29 +87,41 @@ def _before_and_after(totals: pd.DataFrame) -> None:
     if before is None or after is None:
         return
     parts.section("Before and after", "Both plans serve the same demand, forecast from history.")
-    lines = [
-        ("Monthly cost", words.usd, "monthly_cost_usd"),
-        ("Mean latency", words.ms, "mean_latency_ms"),
-        ("Running instances", words.count, "instances"),
-        ("Regions per service", words.number, "mean_regions_per_service"),
-        ("Services that survive the loss of any one region", words.count, "n1_covered_services"),
-    ]
     rows = pd.DataFrame(
-        [
-            {"Measure": name, "Now": write(before[column]), "Recommended": write(after[column])}
-            for name, write, column in lines
-        ]
+        {
+            "Measure": [
+                "Monthly cost",
+                "Mean latency",
+                "Running instances",
+                "Placements (service and region)",
+                "Services that survive the loss of any one region",
+            ],
+            "Now": _measures(before),
+            "Recommended": _measures(after),
+        }
     )
     st.table(rows, hide_index=True, alt="The fleet now and under the recommended plan.")
 
 
+def _measures(row: dict[str, Any]) -> list[str]:
+    level = row["interval_level"]
+    latency = words.interval(
+        row["mean_latency_lo_ms"], row["mean_latency_hi_ms"], level, "ms", signed=False
+    )
+    return [
+        words.usd(row["monthly_cost_usd"]),
+        f"{words.ms(row['mean_latency_ms'])} ({latency})",
+        words.count(row["instances"]),
+        words.count(row["placements"]),
+        f"{words.count(row['n1_covered_services'])} of {words.count(row['services'])}",
+    ]
+
+
 def _people(recommendations: pd.DataFrame) -> None:
     parts.section("Open and done")
-    log = decisions.latest(data.data_dir())
-    advised = recommendations[recommendations["action"] != "keep"]
-    status = advised["recommendation_id"].map(log.set_index("recommendation_id")["status"])
-    status = status.fillna(advised["status"]).fillna("open")
-    counts = {name: int((status == name).sum()) for name in decisions.STATUSES}
+    decided = deciding.with_status(recommendations, data.data_dir())
+    advised = decided[decided["action"] != "keep"]
+    counts = {name: int((advised["status"] == name).sum()) for name in decisions.STATUSES}
     said = ", ".join(f"{amount} {name}" for name, amount in counts.items() if amount)
     st.markdown(
         f"Of {words.plural(len(advised), 'change')} advised: {said}."
@@ -169,9 +181,14 @@ def _volume(rows: pd.DataFrame, name: str, amount: str, title: str, sql: str) ->
 def _mix(snapshot: Snapshot) -> None:
     parts.section("What kind of services these are")
     scales = [
-        ("memory_class", "Memory of one instance", questions.SERVICES_BY_MEMORY, "memory"),
-        ("cpu_class", "Cores of one instance", questions.SERVICES_BY_CPU, "CPU"),
-        ("sensitivity", "Latency sensitivity", questions.SERVICES_BY_SENSITIVITY, "sensitivity"),
+        ("memory_band_gb", "Memory of one instance (GB)", questions.SERVICES_BY_MEMORY, "memory"),
+        ("cpu_band", "Cores of one instance", questions.SERVICES_BY_CPU, "CPU"),
+        (
+            "latency_sensitivity",
+            "Latency sensitivity",
+            questions.SERVICES_BY_SENSITIVITY,
+            "latency sensitivity",
+        ),
     ]
     for column, (name, label, sql, short) in zip(st.columns(3, gap="large"), scales, strict=True):
         rows = ask(snapshot, sql)

@@ -1,1 +1,0 @@
-"""One file per page: a question, its numbers, charts and words."""
