@@ -28,7 +28,8 @@ echo "installing $lock (once; later runs skip this)"
 if command -v uv >/dev/null 2>&1; then
     uv pip sync --quiet --python "$venv/bin/python" --compile-bytecode "$root/$lock"
 else
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/$lock"
+    # The lock is complete: older pips trip over extras when they resolve a hashed file again.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$root/$lock"
 fi
 # The project itself, editable; its build tool is in the lock, so nothing is fetched for it.
 if command -v uv >/dev/null 2>&1; then
