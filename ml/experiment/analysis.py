@@ -5,42 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from ml.experiment import tables
-from ml.experiment.baselines import objective
 from ml.experiment.calibrate import Calibration, calibrate
 from ml.experiment.classic import classic_report
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.decide import SuccessEvidence
+from ml.experiment.field_layer import DIAGNOSTICS, PRINTED, Layer, run_switchback
 from ml.experiment.fleet import Fleet, waiting_prices
 from ml.experiment.full_run import FullRun
 from ml.experiment.gate import Check, check
 from ml.experiment.guardrails import Guardrail, judge_all
-from ml.experiment.metrics import Arm, Floats, daily_values, reduce_outcomes, total_value
-from ml.experiment.plans import PlanSet, consecutive
-from ml.experiment.power import Power, power_of
+from ml.experiment.plans import PlanSet
+from ml.experiment.pre_period import Gains, gains_of, run_pre_period
 from ml.experiment.ranking import Ranking, rank_plans
-from ml.experiment.rng import generator
+from ml.experiment.result_rows import Row, guardrail_row, switchback_row, twin_row
 from ml.experiment.segments import segment_rows
-from ml.experiment.signflip import holm
 from ml.experiment.switchback import (
-    Design,
-    SwitchbackEffect,
     check_assignment,
     classical_t,
-    design,
     observed,
-    redraw_share,
 )
-from ml.experiment.switchback import analyze as analyze_switchback
-from ml.experiment.tables import Gains, Row
 from ml.experiment.twin import Twin, TwinResult
 from ml.experiment.world import World
-
-_DIAGNOSTICS = ("latency_served_mean", "latency_p50", "egress_per_1m")
-_PRINTED = ("latency_p99", "error_rate", "slo_violation_rate", "cost_per_1m", "unserved_share")
 
 
 @dataclass(frozen=True)
@@ -62,25 +50,6 @@ class Analysis:
     headline: dict[str, float | None]
 
 
-@dataclass(frozen=True)
-class _PrePeriod:
-    """Days the plans knew: the control's daily values, and the gains in hindsight."""
-
-    daily: dict[str, Floats]
-    gains: dict[str, float]
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """Switchback results by metric, Holm-adjusted p of the success metrics, and the design."""
-
-    plan: Design
-    effects: dict[str, SwitchbackEffect]
-    adjusted: dict[str, float | None]
-    power: dict[str, Power]
-    redraws: dict[str, float | None]
-
-
 def analyze(
     world: World, plans: PlanSet, fleet: Fleet, settings: ExperimentSettings, full: FullRun
 ) -> Analysis:
@@ -90,82 +59,15 @@ def analyze(
     prices = waiting_prices(
         full.control.service_ids, plans.services, plans.ids.get("treatment", "")
     )
-    pre = _pre_period(world, plans, settings, prices)
-    layer = _switchback(settings, full, pre)
+    pre = run_pre_period(world, plans, settings, prices)
+    layer = run_switchback(settings, full, pre)
     rails = judge_all(
         settings, twin, plans.bare("control"), plans.bare("treatment"), fleet.min_regions()
     )
     ranking = rank_plans(world, plans, fleet, settings, full, prices)
     measured = calibrate(settings, {m: pre.daily[m] for m in sorted(pre.daily)})
-    gains = Gains(pre.gains, _gains(full.control, full.treatment, prices))
-    return _assemble(settings, plans, fleet, full, twin, layer, rails, ranking, measured, gains)
-
-
-def _gains(control: Arm, treatment: Arm, prices: Floats) -> dict[str, float]:
-    def gain(after: float, before: float) -> float:
-        return 1 - after / before if before else math.nan
-
-    return {
-        "latency_mean": gain(
-            total_value(treatment, "latency_mean"), total_value(control, "latency_mean")
-        ),
-        "cost_per_1m": gain(
-            total_value(treatment, "cost_per_1m"), total_value(control, "cost_per_1m")
-        ),
-        "objective": gain(objective(treatment, prices), objective(control, prices)),
-    }
-
-
-def _pre_period(
-    world: World, plans: PlanSet, settings: ExperimentSettings, prices: Floats
-) -> _PrePeriod:
-    """Run both plans on the last days the plans knew; histograms for the control only."""
-    known = (plans.trained_through - world.history_first_on).days + 1
-    count = min(settings.pre_period.days, known)
-    if count < 2:
-        return _PrePeriod({}, {})
-    days = consecutive(plans.trained_through - timedelta(days=count - 1), count)
-    control = reduce_outcomes(world.run(plans.bare("control"), days))
-    treatment = reduce_outcomes(world.run(plans.bare("treatment"), days, detail=False))
-    names = {*settings.metrics.success, "latency_p99"}
-    daily = {name: daily_values(control, name, warm=True) for name in sorted(names)}
-    return _PrePeriod(daily, _gains(control, treatment, prices))
-
-
-def _switchback(settings: ExperimentSettings, full: FullRun, pre: _PrePeriod) -> _Layer | None:
-    if "switchback" not in settings.mode:
-        return None
-    plan = design(settings, full.control.days)
-    success = settings.metrics.success
-    effects = {
-        name: analyze_switchback(settings, plan, full.control, full.treatment, name)
-        for name in dict.fromkeys((*success, *_PRINTED, *_DIAGNOSTICS))
-    }
-    p_values = {n: e.test.p_value for n in success if (e := effects[n]).test is not None}
-    adjusted: dict[str, float | None] = dict.fromkeys(success)
-    # Holm over the registered family: a refused metric keeps its place, as if its p were 1.
-    family = holm([p_values.get(name, 1.0) for name in success])
-    adjusted |= {n: p for n, p in zip(success, family, strict=True) if n in p_values}
-    rng = generator(settings.experiment_id, settings.seed, "power")
-    power = {
-        name: power_of(
-            name,
-            pre.daily[name],
-            days=2 * plan.blocks,
-            alpha=settings.alpha / len(success),
-            draws=settings.power.draws,
-            effect=settings.mde.get(name),
-            rng=rng,
-        )
-        for name in success
-        if name in pre.daily and plan.blocks >= settings.switchback.min_blocks
-    }
-    redraws = {
-        n: redraw_share(settings, plan, full.control, full.treatment, n)
-        for n in success
-        if effects[n].test is not None
-    }
-    return _Layer(plan, effects, adjusted, power, redraws)
+    both = Gains(pre.gains, gains_of(full.control, full.treatment, prices))
+    return _assemble(settings, plans, fleet, full, twin, layer, rails, ranking, measured, both)
 
 
 def _assemble(
@@ -174,7 +76,7 @@ def _assemble(
     fleet: Fleet,
     full: FullRun,
     twin: TwinResult,
-    layer: _Layer | None,
+    layer: Layer | None,
     rails: list[Guardrail],
     ranking: Ranking,
     measured: list[Calibration],
@@ -225,21 +127,21 @@ def _assemble(
     )
 
 
-def _evidence(name: str, twin: TwinResult, layer: _Layer | None) -> SuccessEvidence:
+def _evidence(name: str, twin: TwinResult, layer: Layer | None) -> SuccessEvidence:
     effect = layer.effects[name] if layer else None
     estimate = effect.test.estimate if effect and effect.test else None
     adjusted = layer.adjusted[name] if layer else None
     return SuccessEvidence(name, estimate, adjusted, *twin.estimates[name].plausible())
 
 
-def _refusal(settings: ExperimentSettings, layer: _Layer | None) -> str | None:
+def _refusal(settings: ExperimentSettings, layer: Layer | None) -> str | None:
     if layer and layer.plan.blocks < settings.switchback.min_blocks:
         return f"{layer.plan.blocks} blocks, at least {settings.switchback.min_blocks} needed"
     return None
 
 
 def _remarks(
-    settings: ExperimentSettings, layer: _Layer | None, twin: TwinResult
+    settings: ExperimentSettings, layer: Layer | None, twin: TwinResult
 ) -> tuple[str, ...]:
     remarks = []
     for name, wanted in settings.mde.items():
@@ -296,22 +198,19 @@ def _result_rows(
     fleet: Fleet,
     full: FullRun,
     twin: TwinResult,
-    layer: _Layer | None,
+    layer: Layer | None,
     rails: Sequence[Guardrail],
 ) -> list[Row]:
     identity = settings.experiment_id
-    rows = [
-        tables.twin_row(identity, twin.estimates[n], "success") for n in settings.metrics.success
-    ]
+    rows = [twin_row(identity, twin.estimates[n], "success") for n in settings.metrics.success]
     rows += [
-        tables.twin_row(identity, twin.estimates[n], "diagnostic", verdict="reported")
-        for n in _DIAGNOSTICS
+        twin_row(identity, twin.estimates[n], "diagnostic", verdict="reported") for n in DIAGNOSTICS
     ]
-    rows += [tables.guardrail_row(identity, r, twin.estimates.get(r.name)) for r in rails]
+    rows += [guardrail_row(identity, r, twin.estimates.get(r.name)) for r in rails]
     if layer:
         for name in settings.metrics.success:
             rows.append(
-                tables.switchback_row(
+                switchback_row(
                     settings,
                     layer.effects[name],
                     "success",
@@ -324,18 +223,16 @@ def _result_rows(
             )
         printed = "printed; guard rails are judged in the twin"
         rows += [
-            tables.switchback_row(settings, layer.effects[n], "guardrail", reason=printed)
-            for n in _PRINTED
+            switchback_row(settings, layer.effects[n], "guardrail", reason=printed)
+            for n in PRINTED
             if n in settings.metrics.guardrails
         ]
-        rows += [
-            tables.switchback_row(settings, layer.effects[n], "diagnostic") for n in _DIAGNOSTICS
-        ]
+        rows += [switchback_row(settings, layer.effects[n], "diagnostic") for n in DIAGNOSTICS]
     plan = layer.plan if layer else None
     return rows + segment_rows(settings, fleet, full.control, full.treatment, plan)
 
 
-def _headline(twin: TwinResult, layer: _Layer | None) -> dict[str, float | None]:
+def _headline(twin: TwinResult, layer: Layer | None) -> dict[str, float | None]:
     numbers: dict[str, float | None] = {}
     for name in ("latency_mean", "latency_p95", "cost_per_1m"):
         estimate = twin.estimates[name]
@@ -349,7 +246,7 @@ def _headline(twin: TwinResult, layer: _Layer | None) -> dict[str, float | None]
 
 def _report(
     twin: TwinResult,
-    layer: _Layer | None,
+    layer: Layer | None,
     ranking: Ranking,
     measured: Sequence[Calibration],
     gains: Gains,

@@ -58,24 +58,26 @@ def budget_of(plan: pd.DataFrame, fleet: Fleet) -> Budget:
     )
     rtt = fleet.rtt_ms.reindex(columns=regions)
     origins = [o for o in fleet.demand.columns if o in rtt.index]
-    prices = fleet.regions.reindex(regions)
-    cores = fleet.services["cpu_cores"].reindex(services).astype("float64").fillna(1.0).to_numpy()
-    memory = fleet.services["memory_gb"].reindex(services).astype("float64").fillna(1.0).to_numpy()
-    vcpu_usd = prices["vcpu_hour_usd"].astype("float64").fillna(0.0).to_numpy()
-    memory_usd = prices["memory_gb_hour_usd"].astype("float64").fillna(0.0).to_numpy()
-    capacity = prices["capacity_vcpu"].astype("float64").fillna(np.inf).to_numpy()
+    cores = _column(fleet.services, "cpu_cores", services, 1.0)
+    memory = _column(fleet.services, "memory_gb", services, 1.0)
+    vcpu_usd = _column(fleet.regions, "vcpu_hour_usd", regions, 0.0)
+    memory_usd = _column(fleet.regions, "memory_gb_hour_usd", regions, 0.0)
     return Budget(
         services,
         regions,
-        counts.reindex(services).to_numpy(dtype=np.int64),
-        instances.reindex(services).to_numpy(dtype=np.int64),
+        np.asarray(counts.reindex(services), dtype=np.int64),
+        np.asarray(instances.reindex(services), dtype=np.int64),
         allowed,
         rtt.reindex(origins).fillna(1e6).to_numpy(dtype=np.float64),
         fleet.demand.reindex(index=services, columns=origins).fillna(0.0).to_numpy(np.float64),
         np.outer(cores, vcpu_usd) + np.outer(memory, memory_usd),
         cores,
-        capacity,
+        _column(fleet.regions, "capacity_vcpu", regions, np.inf),
     )
+
+
+def _column(frame: pd.DataFrame, name: str, keys: list[str], default: float) -> Floats:
+    return np.asarray(frame[name].reindex(keys).astype("float64").fillna(default), np.float64)
 
 
 def plan_from_scores(budget: Budget, scores: Floats) -> pd.DataFrame:

@@ -183,7 +183,7 @@ def naive_peeking(differences: Floats) -> Floats:
     spread = np.sqrt(np.maximum(squares - counts * mean**2, 1e-300) / np.maximum(counts - 1, 1))
     statistic = np.abs(mean) / (spread / np.sqrt(counts))
     p_values = 2 * stats.t.sf(statistic[:, 1:], counts[1:] - 1)
-    result: Floats = p_values.min(axis=1)
+    result: Floats = np.asarray(p_values).min(axis=1)
     return result
 
 

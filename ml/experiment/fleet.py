@@ -57,10 +57,10 @@ class Fleet:
         if service_id not in self.services.index or column not in self.services:
             return ""
         value = self.services.at[service_id, column]
-        return "" if pd.isna(value) else str(value)
+        return str(value) if isinstance(value, str) else ""
 
 
-_SERVICE_COLUMNS: dict[str, object] = {
+_SERVICE_COLUMNS: dict[str, str | float | bool | None] = {
     "service_name": None,
     "tier": None,
     "is_latency_critical": False,
@@ -68,7 +68,7 @@ _SERVICE_COLUMNS: dict[str, object] = {
     "cpu_cores": 1.0,
     "memory_gb": 1.0,
 }
-_REGION_COLUMNS: dict[str, object] = {
+_REGION_COLUMNS: dict[str, str | float | bool | None] = {
     "vcpu_hour_usd": np.nan,
     "memory_gb_hour_usd": np.nan,
     "capacity_vcpu": np.nan,
@@ -76,7 +76,7 @@ _REGION_COLUMNS: dict[str, object] = {
 
 
 def _indexed(
-    features: FeatureReader, table: str, key: str, columns: dict[str, object]
+    features: FeatureReader, table: str, key: str, columns: dict[str, str | float | bool | None]
 ) -> pd.DataFrame:
     frame = features.read(table) if features.has(table) else pd.DataFrame({key: []})
     for name, default in columns.items():
@@ -122,5 +122,4 @@ def waiting_prices(
     waited = 3600.0 * rows["mean_rps"].astype("float64") * rows["mean_latency_ms"].astype("float64")
     price = (spent / waited.where(waited > 0)).dropna()
     default = float(price.median()) if len(price) else WAITING_USD_PER_REQUEST_MS
-    aligned: Floats = price.reindex(list(service_ids)).fillna(default).to_numpy(dtype=np.float64)
-    return aligned
+    return np.asarray(price.reindex(list(service_ids)).fillna(default), dtype=np.float64)

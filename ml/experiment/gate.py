@@ -127,15 +127,17 @@ def check_plan(
     known = set(outcomes.region_ids)
     unknown = sorted(set(plan["region_id"]) - known)
     count = plan.groupby("service_id")["region_id"].nunique()
-    missing = sorted(set(outcomes.service_ids) - set(count.index))
-    short = sorted(s for s, n in count.items() if n < min_regions.get(str(s), 1))
+    demand = np.asarray(outcomes.offered).sum(axis=(1, 2))
+    wanted = {s for s, n in zip(outcomes.service_ids, demand, strict=True) if n > 0}
+    missing = sorted(wanted - set(count.index))
+    short = [s for s, n in count.items() if n < min_regions.get(str(s), 1)]
     bad = len(unknown) + len(missing) + (len(short) if arm == "treatment" else 0)
     return check(
         "plan_complete",
         f"twin {arm}",
         f"{len(unknown)} unknown regions, {len(missing)} services without a region, "
         f"{len(short)} below the regions their rule asks for",
-        "every serving region known, every service placed"
+        "every serving region known, every service with demand placed"
         + (", every rule kept" if arm == "treatment" else ""),
         bad == 0,
     )

@@ -47,4 +47,4 @@ def quantile(counts: NDArray[Any], edges_ms: NDArray[np.float64], q: float) -> f
     low, high = float(edges_ms[index]), float(edges_ms[index + 1])
     if low <= 0:
         return high * share
-    return low * (high / low) ** min(max(share, 0.0), 1.0)
+    return float(low * (high / low) ** min(max(share, 0.0), 1.0))

@@ -148,7 +148,7 @@ def daily_parts(
     if name == "unserved_share":
         return total("dropped"), total("offered"), 1.0
     kinds = {"cost_per_1m": tuple(sorted(arm.money)), "egress_per_1m": ("egress",)}[name]
-    cost = np.sum([_sum_money(arm.money[kind], cut) for kind in kinds], axis=0, dtype=np.int64)
+    cost: Ints = np.array([_sum_money(arm.money[kind], cut) for kind in kinds]).sum(axis=0)
     # Money has no hours and no origins: its requests are those of the whole day and all origins.
     offered = _sum_cells(arm.counts["offered"], Cut(cut.services, None, cut.days))
     return cost, offered, 1.0

@@ -25,6 +25,7 @@ from ml.experiment.report import (
     write_placements,
     write_report,
 )
+from ml.experiment.result_rows import frame, result_row
 from ml.experiment.world import World
 from ml.io import Writer
 
@@ -134,7 +135,7 @@ def _refused(
         roles = [(m, "success") for m in settings.metrics.success]
         roles += [(m, "guardrail") for m in settings.metrics.guardrails]
         rows += [
-            tables.result_row(
+            result_row(
                 settings.experiment_id,
                 mode,
                 metric,
@@ -147,7 +148,7 @@ def _refused(
         ]
     measured = calibrate(settings)
     for name in _EMPTY:
-        writer.write(name, tables.frame(name, []), STAGE)
+        writer.write(name, frame(name, []), STAGE)
     _write(writer, "experiment_calibration", tables.calibration_rows(measured))
     _write(writer, "experiment_results", rows)
     _write(writer, "experiment_checks", tables.check_rows(settings.experiment_id, checks))
@@ -207,7 +208,7 @@ def _without_effect(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(writer: Writer, name: str, rows: Sequence[dict[str, Any]]) -> None:
-    writer.write(name, tables.frame(name, rows), STAGE)
+    writer.write(name, frame(name, rows), STAGE)
 
 
 def _write_verdict(

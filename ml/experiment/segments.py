@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from ml.experiment import tables
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.fleet import Fleet
 from ml.experiment.metrics import Arm, Cut, effect, relative, total_value
+from ml.experiment.result_rows import Row, result_row, switchback_row
 from ml.experiment.switchback import Design, analyze
-from ml.experiment.tables import Row
 
 METRIC = "latency_mean"
 _NOTE = "exploratory: Benjamini-Hochberg over all segments"
@@ -55,7 +54,7 @@ def segment_rows(
         if plan is not None:
             found = analyze(settings, plan, control, treatment, METRIC, cut)
             segment = (dimension, value)
-            row = tables.switchback_row(settings, found, "segment", segment=segment, reason=_NOTE)
+            row = switchback_row(settings, found, "segment", segment=segment, reason=_NOTE)
             (tested if found.test else rows).append(row)
     if tested:
         adjusted = stats.false_discovery_control([row["p_value"] for row in tested])
@@ -74,7 +73,7 @@ def _twin(
 ) -> Row:
     before, after = (total_value(arm, METRIC, cut=cut) for arm in (control, treatment))
     theta = effect(after, before, "log")
-    return tables.result_row(
+    return result_row(
         settings.experiment_id,
         "twin",
         METRIC,

@@ -1,0 +1,71 @@
+"""Days the plans knew: what the gain looked like in hindsight, and how noisy days are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from ml.experiment.baselines import objective
+from ml.experiment.config import ExperimentSettings
+from ml.experiment.metrics import Arm, Floats, daily_values, reduce_outcomes, total_value
+from ml.experiment.plans import PlanSet, consecutive
+from ml.experiment.world import World
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Gain (a positive share is better) by name, on days the plan knew and on later days."""
+
+    in_sample: Mapping[str, float]
+    out_of_sample: Mapping[str, float]
+
+    def ratio(self, name: str) -> float:
+        """Return in-sample over out-of-sample gain; NaN where the latter is 0."""
+        later = self.out_of_sample.get(name, math.nan)
+        known = self.in_sample.get(name, math.nan)
+        return known / later if later and np.isfinite(later) else math.nan
+
+
+@dataclass(frozen=True)
+class PrePeriod:
+    """Days the plans knew: the control's daily values, and the gains in hindsight."""
+
+    daily: dict[str, Floats]
+    gains: dict[str, float]
+
+
+def gains_of(control: Arm, treatment: Arm, prices: Floats) -> dict[str, float]:
+    """Return the share saved in latency, cost and objective; positive is better."""
+
+    def gain(after: float, before: float) -> float:
+        return 1 - after / before if before else math.nan
+
+    return {
+        "latency_mean": gain(
+            total_value(treatment, "latency_mean"), total_value(control, "latency_mean")
+        ),
+        "cost_per_1m": gain(
+            total_value(treatment, "cost_per_1m"), total_value(control, "cost_per_1m")
+        ),
+        "objective": gain(objective(treatment, prices), objective(control, prices)),
+    }
+
+
+def run_pre_period(
+    world: World, plans: PlanSet, settings: ExperimentSettings, prices: Floats
+) -> PrePeriod:
+    """Run both plans on the last days the plans knew; histograms for the control only."""
+    known = (plans.trained_through - world.history_first_on).days + 1
+    count = min(settings.pre_period.days, known)
+    if count < 2:
+        return PrePeriod({}, {})
+    days = consecutive(plans.trained_through - timedelta(days=count - 1), count)
+    control = reduce_outcomes(world.run(plans.bare("control"), days))
+    treatment = reduce_outcomes(world.run(plans.bare("treatment"), days, detail=False))
+    names = {*settings.metrics.success, "latency_p99"}
+    daily = {name: daily_values(control, name, warm=True) for name in sorted(names)}
+    return PrePeriod(daily, gains_of(control, treatment, prices))
