@@ -9,18 +9,32 @@ judged as (
     where rejected_rule is null
 ),
 
+-- Where physics itself is off for a service, every row disagrees alike: that is no wrong unit.
+usual as (
+    select
+        service_id,
+        median(ln(observed_ms / phys_ms)) as log_ratio
+    from estimates
+    where is_training and observed_ms > 0
+    group by service_id
+),
+
 -- Real moves change latency several-fold, a wrong unit a thousandfold. Physics knows about moves.
 suspected as (
     select
-        service_id,
-        region_id,
-        placed_on,
-        observed_ms,
-        phys_ms
+        estimates.service_id,
+        estimates.region_id,
+        estimates.placed_on,
+        estimates.observed_ms,
+        estimates.phys_ms
     from estimates
+    left join usual
+        on estimates.service_id = usual.service_id
     where
-        observed_ms > 0
-        and abs(ln(observed_ms / phys_ms)) > ln({{ var('unit_error_ratio') }})
+        estimates.observed_ms > 0
+        and abs(ln(estimates.observed_ms / estimates.phys_ms)) > ln({{ var('unit_error_ratio') }})
+        and abs(ln(estimates.observed_ms / estimates.phys_ms) - coalesce(usual.log_ratio, 0))
+        > ln({{ var('unit_error_ratio') }})
 ),
 
 final as (
