@@ -1,1 +1,32 @@
-"""Where every service should run, how far from best that can be, and why not elsewhere."""
+"""Where every service should run, how far from best that can be, and why not elsewhere.
+
+``run`` is the stage. ``read_instance`` and the plan functions serve the experiment, and
+``price_service_sets`` the strategy model.
+"""
+
+from ml.placement.classes import price_service_sets
+from ml.placement.errors import InfeasibleError
+from ml.placement.instance import Instance
+from ml.placement.plans import cheapest, greedy_nearest, placements, random_matched_plans
+from ml.placement.policy import Policy, load_policy
+from ml.placement.reading import read_instance
+from ml.placement.run import CheckerError, PlacementResult, run
+from ml.placement.solve import Solution, solve
+
+__all__ = [
+    "CheckerError",
+    "InfeasibleError",
+    "Instance",
+    "PlacementResult",
+    "Policy",
+    "Solution",
+    "cheapest",
+    "greedy_nearest",
+    "load_policy",
+    "placements",
+    "price_service_sets",
+    "random_matched_plans",
+    "read_instance",
+    "run",
+    "solve",
+]

@@ -32,7 +32,7 @@ def explain_shortage(instance: Instance, table: PlanTable, master: Master) -> In
     if short.max(initial=0.0) > 0:
         worst = [
             f"{instance.region_ids[r]} is {short[r]:.1f} vCPU short of its "
-            f"{instance.capacity_vcpu[r]:.1f} ({_pinned(table, r)} services can run nowhere else)"
+            f"{instance.capacity_vcpu[r]:.1f} ({_pinned(table, int(r))} services can run nowhere else)"
             for r in np.flatnonzero(short > 0)
         ]
         return InfeasibleError(
@@ -43,8 +43,8 @@ def explain_shortage(instance: Instance, table: PlanTable, master: Master) -> In
     if master.shortage[-1] > 0:
         return InfeasibleError(
             ("MOVE_BUDGET", "NO_CAPACITY"),
-            f"move_budget == {budget} is {master.shortage[-1]:.1f} moves short of what the capacity "
-            "rows and the services' rules need together",
+            f"move_budget == {budget} is {master.shortage[-1]:.1f} moves short of what the "
+            "capacity rows and the services' rules need together",
         )
     return InfeasibleError(
         ("UNKNOWN",),

@@ -7,6 +7,7 @@ set costs the same wherever it is looked at.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def served_share(instance: Instance, slots: Slots, instances: Ints) -> Floats:
 
 
 def _sizes(instance: Instance, slots: Slots, floor: Floats) -> Ints:
-    """Return the fewest instances for the peak, and for a loss where the service must survive it."""
+    """Return the fewest instances for the peak, and for a loss that must be survived."""
     policy = instance.policy
     rate = instance.full_rate[slots.services][:, None, None]
     least = np.maximum(policy.min_instances, _ceil(slots.peak, rate * policy.utilisation_target))
@@ -152,7 +153,7 @@ def _broken(
     code = instance.blocker[services][:, None, :]
     broken = np.zeros(slo.shape, dtype=np.int64)
 
-    def add(rule: str, where: np.ndarray) -> None:  # type: ignore[type-arg]
+    def add(rule: str, where: Any) -> None:
         broken[np.broadcast_to(where, broken.shape)] |= _BIT[rule]
 
     for rule, value in zip(RULES, (NOT_OFFERED, BANNED, RESIDENCY, INCOMPLETE), strict=False):
@@ -193,7 +194,7 @@ def assess(
     at = _bucket(instance, slots.mean / rate)
     parts = instance.latency
     weight = parts.network_weight[rows, region, at]
-    inside = parts.internal_ms[rows, region, at] + dependency_ms[rows, region]
+    inside = np.maximum(0.0, parts.internal_ms[rows, region, at] + dependency_ms[rows, region])
     factor = np.where(used, parts.factor[rows, region, at], 0.0)
     slot_total = factor * (weight * slots.mean_rtt + inside * slots.mean)
     demand = slots.mean.sum(axis=2)

@@ -154,7 +154,7 @@ def _answers(
     region, at = space.slot_region[chosen], found.bucket[:, 0]
     rows, parts = services[:, None], instance.latency
     rtt = instance.rtt_ms[instance.n_origins :].T[region]
-    inside = parts.internal_ms[rows, region, at] + shift[rows, region]
+    inside = np.maximum(0.0, parts.internal_ms[rows, region, at] + shift[rows, region])
     times = parts.factor[rows, region, at][..., None] * (
         parts.network_weight[rows, region, at][..., None] * rtt + inside[..., None]
     )
@@ -175,12 +175,11 @@ def describe_today(instance: Instance, space: SetSpace) -> tuple[Today, Fleet]:
     The cost of adding a region is the amortised transfer of state from the cheapest region of
     today, plus the stickiness share of what the service costs today.
     """
-    n, regions = instance.n_services, instance.n_regions
+    n = instance.n_services
     home = np.array([_home(instance, space, s) for s in range(n)], dtype=np.int64)
-    nothing = Today(np.zeros((n, regions)), np.zeros(n), home, np.zeros((n, regions)))
-    first = evaluate_fleet(instance, space, home, nothing, is_today=True)
+    first = evaluate_fleet(instance, space, home, nothing_to_compare(instance, home), is_today=True)
     floor = np.zeros(n)
-    has_today = instance.current.any(axis=1)
+    has_today: Flags = np.asarray(instance.current.any(axis=1))
     if instance.policy.keep_loss_survival:
         floor = np.where(has_today, first.assessed.served_share[:, 0], 0.0)
     transfer = migration_usd(instance)
@@ -190,6 +189,12 @@ def describe_today(instance: Instance, space: SetSpace) -> tuple[Today, Fleet]:
     move = np.where(has_today[:, None], move, 0.0)
     today = Today(move, floor, home, first.dependency_ms)
     return today, evaluate_fleet(instance, space, home, today, is_today=True)
+
+
+def nothing_to_compare(instance: Instance, home: Ints) -> Today:
+    """Return a comparison that costs nothing and asks for nothing."""
+    shape = (instance.n_services, instance.n_regions)
+    return Today(np.zeros(shape), np.zeros(shape[0]), home, np.zeros(shape))
 
 
 def migration_usd(instance: Instance) -> Floats:

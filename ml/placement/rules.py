@@ -68,7 +68,7 @@ def spread_instances(load: Floats, total: int) -> Ints:
     total = max(total, k)
     share = load / load.sum() if load.sum() > 0 else np.full(k, 1.0 / k)
     ideal = share * total
-    given = np.maximum(1, np.floor(ideal)).astype(np.int64)
+    given: Ints = np.maximum(1, np.floor(ideal)).astype(np.int64)
     while given.sum() > total:
         given[int(np.argmax(np.where(given > 1, given - ideal, -np.inf)))] -= 1
     while given.sum() < total:

@@ -27,7 +27,7 @@ class Clients:
     egress_usd: Floats
     """$ per hour if the client is served from the region alone, ``(S, C, R)``."""
     onward_usd: Floats
-    """$ per hour and request per second served in the region, for the calls it makes, ``(S, R)``."""
+    """$ per hour for the calls of one request per second served in the region, ``(S, R)``."""
     dependency_ms: Floats
     """Change of the time spent on calls against today's plan, ``(S, R)``."""
 
@@ -70,7 +70,7 @@ def meets_slo(instance: Instance, services: Ints, dependency_ms: Floats) -> Floa
         ``(n, C, R, B)``; 0 everywhere for a service without an objective.
     """
     parts = instance.latency
-    inside = parts.internal_ms[services] + dependency_ms[:, :, None]
+    inside = np.maximum(0.0, parts.internal_ms[services] + dependency_ms[:, :, None])
     network = parts.network_weight[services][:, None] * instance.rtt_ms[None, :, :, None]
     bound = (network + inside[:, None]) * (parts.factor * parts.p95_hi)[services][:, None]
     slo = instance.slo_stated_ms[services][:, None, None, None]
@@ -113,8 +113,14 @@ def all_sets(instance: Instance, space: SetSpace, clients: Clients, services: In
         space.size[None],
         peak[:, space.slot_row],
         peak[:, space.lost_row],
-        *(at[..., i] for i in range(7)),
-        at[..., 7:],
+        at[..., 0],
+        at[..., 1],
+        at[..., 2],
+        at[..., 3],
+        at[..., 4],
+        at[..., 5],
+        at[..., 6],
+        within_slo=at[..., 7:],
     )
 
 
@@ -132,10 +138,11 @@ def _peaks(share: Floats, demand: Floats) -> Floats:
 def _peak_hours(demand: Floats) -> Floats:
     """Drop hours in which no client asks for more than in some other hour; exact for loads."""
     unique = np.unique(demand, axis=1)
-    below = (unique[:, :, None] <= unique[:, None, :]).all(axis=0)
+    below: Flags = np.asarray((unique[:, :, None] <= unique[:, None, :]).all(axis=0))
     # Columns are distinct, so an hour is dominated only by a different one.
     np.fill_diagonal(below, val=False)
-    return np.asarray(unique[:, ~below.any(axis=1)])
+    dominated: Flags = np.asarray(below.any(axis=1))
+    return np.asarray(unique[:, ~dominated])
 
 
 def one_set_each(

@@ -15,7 +15,7 @@ from ml.placement.diagnose import explain_shortage
 from ml.placement.errors import InfeasibleError
 from ml.placement.evaluate import Today
 from ml.placement.fleet import Fleet, describe_today, evaluate_fleet
-from ml.placement.instance import Instance, Ints
+from ml.placement.instance import Floats, Instance, Ints
 from ml.placement.master import Master, overload, solve_master
 from ml.placement.pricing import PlanTable, price_all
 from ml.placement.rules import cheapest_sets, hub_sets, nearest_sets
@@ -72,20 +72,20 @@ def move_limit(instance: Instance) -> float:
     return float("inf") if budget is None else float(budget)
 
 
-def solve(instance: Instance, start: Ints | None = None) -> Solution:
+def solve(instance: Instance, *, quick: bool = False) -> Solution:
     """Return the best plan found, with its certificate.
 
     Args:
         instance: The problem.
-        start: A plan to begin with; without one, several fixed starts are tried.
+        quick: Begin at today's plan alone, not at several fixed starts.
 
     Raises:
         InfeasibleError: If no plan keeps the fleet's rules.
     """
     space = space_of(instance)
     today, today_fleet = describe_today(instance, space)
-    starts = [today.home] if start is None else [start]
-    if start is None:
+    starts = [today.home]
+    if not quick:
         starts += [
             nearest_sets(instance, space, today_fleet, today.home),
             cheapest_sets(instance, space, today.home),
@@ -205,7 +205,7 @@ def _accept(
     return apply(fleet, changed)
 
 
-def uses_of(solution: Solution) -> tuple[np.ndarray, int]:  # type: ignore[type-arg]
+def uses_of(solution: Solution) -> tuple[Floats, int]:
     """Return the vCPU that the plan uses of each region, and the regions it adds."""
     n = np.arange(solution.instance.n_services)
     use = solution.table.vcpu(n, solution.fleet.chosen).sum(axis=0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 
+from ml.placement.fleet import describe_today
 from ml.placement.instance import RESIDENCY, Edges, Instance, Latency
 from ml.placement.policy import load_policy
+from ml.placement.solve import solve, space_of, uses_of
 
 
 def build_instance(
@@ -42,7 +45,9 @@ def build_instance(
         count = int(rng.integers(1, min(4, regions) + 1))
         current[s, rng.choice(regions, count, replace=False)] = True
     critical = rng.random(services) < 0.5
-    slo = np.where(critical & (rng.random(services) < slo_share), rng.uniform(200, 700, services), 0)
+    slo = np.where(
+        critical & (rng.random(services) < slo_share), rng.uniform(200, 700, services), 0
+    )
     stated = np.where(slo > 0, slo, np.nan)
     tier = rng.integers(1, 5, services)
     blocker = np.where(rng.random((services, regions)) < 0.08, RESIDENCY, 0)
@@ -60,7 +65,9 @@ def build_instance(
         edges=_edges(rng, services, entry) if calls else _edges(rng, 0, entry),
         latency=_latency(rng, services, regions),
         rtt_ms=rtt,
-        misroute=np.repeat([policy.misroute_share, policy.misroute_share_calls], [origins, regions]),
+        misroute=np.repeat(
+            [policy.misroute_share, policy.misroute_share_calls], [origins, regions]
+        ),
         peak_rps=peak,
         mean_rps=mean,
         cpu_cores=cores,
@@ -80,9 +87,7 @@ def build_instance(
         slo_ms=stated,
         slo_stated_ms=stated,
         blocker=blocker,
-        blocker_evidence=tuple(
-            tuple("outside EU" if b else "" for b in row) for row in blocker
-        ),
+        blocker_evidence=tuple(tuple("outside EU" if b else "" for b in row) for row in blocker),
         current=current,
         is_fixed=np.zeros(services, dtype=bool),
         vcpu_usd=price,
@@ -91,15 +96,23 @@ def build_instance(
         region_egress_usd=egress,
         capacity_vcpu=np.full(regions, np.inf),
     )
+    instance = _with_calls(instance)
     return instance if capacity_share is None else _limited(instance, capacity_share)
+
+
+def _with_calls(instance: Instance) -> Instance:
+    """Add today's time on calls to the predicted parts, as real predictions hold it."""
+    own = inside = instance.latency.internal_ms
+    # Answers of callees hold their own calls in turn: a few passes settle the chain.
+    for _ in range(12):
+        trial = replace(instance, latency=replace(instance.latency, internal_ms=inside))
+        today, _ = describe_today(trial, space_of(trial))
+        inside = own + today.dependency_ms[:, :, None]
+    return replace(instance, latency=replace(instance.latency, internal_ms=inside))
 
 
 def _limited(instance: Instance, share: float) -> Instance:
     """Give the busiest half of the regions ``share`` of what a free optimum would use there."""
-    from dataclasses import replace
-
-    from ml.placement.solve import solve, uses_of
-
     use, _ = uses_of(solve(instance))
     cap = np.full(instance.n_regions, np.inf)
     busy = np.argsort(-use, kind="stable")[: max(1, instance.n_regions // 2)]

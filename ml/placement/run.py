@@ -1,0 +1,237 @@
+"""The placement stage: read, decide, check, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ml.io import Features, Writer
+from ml.placement import explain, plans, publish
+from ml.placement.checker import check_plan
+from ml.placement.evaluate import RULES
+from ml.placement.fleet import MICRO, Fleet, evaluate_fleet
+from ml.placement.policy import Policy, load_policy
+from ml.placement.reading import read_instance
+from ml.placement.solve import Solution, solve
+
+STAGE = "placement"
+GAP_SCOPE = (
+    "one service's region set at a time, jointly within capacity and the move budget, with call "
+    "flows, answer times of callees and prices per call fixed as this plan implies; over all "
+    "region sets up to the size cap; not over joint changes of callers and callees; about the "
+    "predicted latency, the prices and the forecast demand"
+)
+
+
+class CheckerError(RuntimeError):
+    """The independent checker disagrees with the optimiser; nothing may be published."""
+
+
+@dataclass(frozen=True)
+class PlacementResult:
+    """Headline figures of the stage, for the run report."""
+
+    plan_id: str
+    trained_through: date
+    cost_today_usd_per_hour: float
+    cost_recommended_usd_per_hour: float
+    lower_bound_usd_per_hour: float
+    gap_share: float
+    gap_scope: str
+    moves: int
+    services: int
+    services_changed: int
+    services_not_feasible: int
+    candidate_plans: int
+    rounds: int
+    stop_reason: str
+    checker_status: str
+
+
+def run(features: Features, writer: Writer, policy: Policy | None = None) -> PlacementResult:
+    """Decide where every service runs and write all tables of the stage.
+
+    Args:
+        features: Reader of the feature tables.
+        writer: Writer that already holds ``latency_candidates``.
+        policy: Weights and rules; the packaged ones by default.
+
+    Raises:
+        InfeasibleError: If the fleet's rules contradict each other; names them.
+        CheckerError: If the second reading of the plan disagrees.
+    """
+    # One thread: sums of a matrix product may differ in the last bit with more.
+    with threadpool_limits(limits=1):
+        instance = read_instance(
+            features, writer.read("latency_candidates"), policy or load_policy()
+        )
+        level = _level(writer.read("latency_candidates"), instance.policy)
+        solution = solve(instance)
+        frames = tables(solution, level)
+    for name, frame in frames.items():
+        writer.write(name, frame, STAGE)
+    return _result(solution, frames["placement_runs"])
+
+
+def _level(candidates: pd.DataFrame, policy: Policy) -> float:
+    return float(candidates["interval_level"].min()) if len(candidates) else policy.interval_level
+
+
+def tables(solution: Solution, level: float) -> dict[str, pd.DataFrame]:
+    """Return every table of the stage for a solution.
+
+    Args:
+        solution: The recommended plan.
+        level: Stated coverage of the latency intervals.
+    """
+    instance = solution.instance
+    inputs, config = instance.digest(), instance.policy.digest()
+    runs, services, placed = [], [], []
+    for kind, fleet, stop in _kinds(solution):
+        plan = publish.plan_id(inputs, config, kind)
+        _check(solution, fleet, kind)
+        runs.append(_run_row(solution, fleet, kind, plan, stop, inputs, config))
+        services.append(publish.services_frame(instance, solution.space, fleet, plan, level))
+        placed.append(publish.plans_frame(instance, solution.space, fleet, plan))
+    recommended = publish.plan_id(inputs, config, "recommended")
+    return {
+        "placement_runs": pd.DataFrame(runs),
+        "placement_services": pd.concat(services, ignore_index=True),
+        "placement_plans": pd.concat(placed, ignore_index=True),
+        "placement_alternatives": explain.alternatives(solution),
+        "placement_duals": publish.duals_frame(solution, recommended),
+        "run_degradations": _degradations(solution),
+    }
+
+
+def _kinds(solution: Solution) -> list[tuple[str, Fleet, str]]:
+    """Return the published plans, all evaluated with the same weights and the same code."""
+    instance, space, today = solution.instance, solution.space, solution.today
+
+    def at_our_weights(found: Solution) -> Fleet:
+        return evaluate_fleet(instance, space, found.fleet.chosen, today)
+
+    cheap = plans.least_cost(instance)
+    fast = plans.best_latency(instance, solution.today_fleet)
+    careful = evaluate_fleet(instance, space, plans.greedy(solution), today)
+    return [
+        ("current", solution.today_fleet, "evaluated"),
+        ("recommended", solution.fleet, solution.stop_reason),
+        ("least_cost", at_our_weights(cheap), cheap.stop_reason),
+        ("best_latency", at_our_weights(fast), fast.stop_reason),
+        ("greedy", careful, "evaluated"),
+    ]
+
+
+def _check(solution: Solution, fleet: Fleet, kind: str) -> None:
+    """Have every published plan recomputed; only the recommended one must keep all rules."""
+    instance, space = solution.instance, solution.space
+    stays = solution.table.is_stuck | instance.is_fixed
+    allowed = stays if kind == "recommended" else np.ones(instance.n_services, dtype=bool)
+    report = check_plan(
+        instance,
+        [space.sets[p] for p in fleet.chosen],
+        [
+            {r: int(fleet.assessed.instances[s, 0, k]) for k, r in enumerate(space.sets[p])}
+            for s, p in enumerate(fleet.chosen)
+        ],
+        int(fleet.cost_micro.sum()),
+        may_break=frozenset(np.flatnonzero(allowed).tolist()),
+        today=[space.sets[p] for p in solution.today.home],
+        with_rows=kind == "recommended",
+    )
+    if not report.is_ok:
+        more = f" and {len(report.findings) - 5} more" if len(report.findings) > 5 else ""
+        raise CheckerError(f"plan {kind}: " + "; ".join(report.findings[:5]) + more)
+
+
+def _run_row(
+    solution: Solution,
+    fleet: Fleet,
+    kind: str,
+    plan: str,
+    stop: str,
+    inputs: str,
+    config: str,
+) -> dict[str, object]:
+    own = kind == "recommended"
+    return {
+        "plan_id": plan,
+        "plan_kind": kind,
+        "trained_through": solution.instance.trained_through,
+        "upper_bound_usd_per_hour": int(fleet.cost_micro.sum()) / MICRO,
+        "lower_bound_usd_per_hour": solution.lower_micro / MICRO if own else None,
+        "gap_share": solution.gap if own else None,
+        "gap_scope": GAP_SCOPE if own else None,
+        "end_state": "feasible" if own else "evaluated",
+        "stop_reason": stop,
+        "checker_status": "ok",
+        "moves": int(fleet.assessed.added.sum()),
+        "services_not_feasible": int((fleet.assessed.broken[:, 0] != 0).sum()),
+        "candidate_plans": int((solution.table.broken == 0).sum()) if own else 0,
+        "input_hash": inputs,
+        "config_hash": config,
+    }
+
+
+def _degradations(solution: Solution) -> pd.DataFrame:
+    instance = solution.instance
+    rows = [{"code": c, "scope": s, "detail": d} for c, s, d in instance.notes]
+    for s in np.flatnonzero(solution.table.is_stuck):
+        rows.append(
+            {
+                "code": "NOT_FEASIBLE",
+                "scope": f"service:{instance.service_ids[s]}",
+                "detail": "no set of regions keeps its rules; it keeps its regions: "
+                + _survivors(solution, int(s)),
+            }
+        )
+    for r in np.flatnonzero(np.isinf(instance.capacity_vcpu)):
+        rows.append(
+            {
+                "code": "CAPACITY_OFF",
+                "scope": f"region:{instance.region_ids[r]}",
+                "detail": "no capacity known, no capacity row",
+            }
+        )
+    return pd.DataFrame(rows, columns=["code", "scope", "detail"])
+
+
+def _survivors(solution: Solution, service: int) -> str:
+    """Return how many plans pass the rules one after another, where some fail."""
+    broken = solution.table.broken[service]
+    alive, parts = np.ones(len(broken), dtype=bool), []
+    for i, rule in enumerate(RULES):
+        after = alive & ((broken >> i & 1) == 0)
+        if after.sum() < alive.sum():
+            parts.append(f"{int(after.sum())} of {int(alive.sum())} sets keep {rule}")
+        alive = after
+    return "; ".join(parts)
+
+
+def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
+    row = runs[runs["plan_kind"] == "recommended"].iloc[0]
+    return PlacementResult(
+        plan_id=str(row["plan_id"]),
+        trained_through=solution.instance.trained_through,
+        cost_today_usd_per_hour=int(solution.today_fleet.cost_micro.sum()) / MICRO,
+        cost_recommended_usd_per_hour=solution.upper_micro / MICRO,
+        lower_bound_usd_per_hour=solution.lower_micro / MICRO,
+        gap_share=solution.gap,
+        gap_scope=GAP_SCOPE,
+        moves=int(row["moves"]),
+        services=solution.instance.n_services,
+        services_changed=int((solution.fleet.chosen != solution.today.home).sum()),
+        services_not_feasible=int(solution.table.is_stuck.sum()),
+        candidate_plans=int(row["candidate_plans"]),
+        rounds=solution.rounds,
+        stop_reason=solution.stop_reason,
+        checker_status=str(row["checker_status"]),
+    )
+
+
+__all__ = ["CheckerError", "PlacementResult", "run", "tables"]
