@@ -18,9 +18,10 @@ import xgboost as xgb
 from ml.latency.candidates import Fitted
 from ml.latency.graph import FloatArray
 from ml.latency.model import Core, assemble, pick_kind, predict
-from ml.latency.physics import Physics, Slopes
+from ml.latency.physics import Physics
 from ml.latency.residual import Kind, Templates, as_booster, context
 from ml.latency.settings import LatencySettings
+from ml.latency.slopes import Slopes
 
 _KINDS: tuple[Kind, ...] = ("full", "region", "cold")
 
