@@ -32,7 +32,7 @@ def explain_shortage(instance: Instance, table: PlanTable, master: Master) -> In
     if short.max(initial=0.0) > 0:
         worst = [
             f"{instance.region_ids[r]} is {short[r]:.1f} vCPU short of its "
-            f"{instance.capacity_vcpu[r]:.1f} ({_pinned(table, int(r))} services can run nowhere else)"
+            f"{instance.capacity_vcpu[r]:.1f} ({_pinned(table, int(r))} services must run there)"
             for r in np.flatnonzero(short > 0)
         ]
         return InfeasibleError(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ml.placement.fleet import Fleet, describe_today, evaluate_fleet, nothing_to_compare
 from ml.placement.instance import Flags, Instance, Ints
+from ml.placement.pricing import price_all
 from ml.placement.rules import cheapest_sets, nearest_sets, spread_instances
 from ml.placement.solve import Solution, move_limit, solve, space_of
 from ml.placement.subsets import SetSpace
@@ -62,7 +63,8 @@ def greedy(solution: Solution) -> Ints:
     Services are taken by the saving of their best plan at today's flows; a plan is taken if it
     still fits the capacity and the move budget. Services that break a rule today come first.
     """
-    table, space, instance = solution.table, solution.space, solution.instance
+    space, instance = solution.space, solution.instance
+    table, _ = price_all(instance, space, solution.today_fleet, solution.today)
     n = np.arange(instance.n_services)
     chosen = solution.today.home.copy()
     cost = np.where(table.is_open, table.cost_micro, 2**60)

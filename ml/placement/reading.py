@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +19,10 @@ from ml.placement.instance import (
     Floats,
     Instance,
     Ints,
-    Latency,
     call_layers,
 )
 from ml.placement.policy import Policy
+from ml.placement.reading_latency import flag, latency_parts, number, physics_candidates, positions
 
 _MISSING_RTT_MS = 1000.0
 
@@ -65,7 +64,10 @@ def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) 
         features.read("feat_placement__region_pairs"), origin_ids, region_ids, notes
     )
     misroute = _misroute(features, policy)
-    latency, known, has_p95 = _latency(candidates, services, service_ids, region_ids)
+    if candidates.empty:
+        candidates = physics_candidates(features)
+        notes.add("NO_LATENCY_MODEL", "fleet", "latency from physics alone, wide intervals")
+    latency, known, has_p95 = latency_parts(candidates, services, service_ids, region_ids)
     where = features.read("feat_placement__service_regions")
     blocker, evidence, current = _blockers(where, service_ids, region_ids, regions, known, policy)
     facts = _service_facts(services, policy, blocker, has_p95, notes)
@@ -93,31 +95,14 @@ def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) 
         blocker_evidence=evidence,
         current=current,
         is_fixed=idle | frozen,
-        vcpu_usd=_number(regions, "vcpu_hour_usd"),
-        memory_usd=_number(regions, "memory_gb_hour_usd"),
-        user_egress_usd=_number(regions, "egress_internet_usd_per_gb", 0.0),
+        vcpu_usd=number(regions, "vcpu_hour_usd"),
+        memory_usd=number(regions, "memory_gb_hour_usd"),
+        user_egress_usd=number(regions, "egress_internet_usd_per_gb", 0.0),
         region_egress_usd=egress,
-        capacity_vcpu=_number(regions, "capacity_vcpu", np.inf),
+        capacity_vcpu=number(regions, "capacity_vcpu", np.inf),
         notes=tuple(sorted(set(notes.rows))),
         **facts,
     )
-
-
-def _number(frame: pd.DataFrame, column: str, missing: float = np.nan) -> Floats:
-    if column not in frame:
-        return np.full(len(frame), missing)
-    found = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, copy=True)
-    found[np.isnan(found)] = missing
-    return found
-
-
-def _flag(frame: pd.DataFrame, column: str) -> Flags:
-    return np.array([bool(v) if pd.notna(v) else False for v in frame[column]], dtype=bool)
-
-
-def _at(ids: tuple[str, ...], values: Iterable[object]) -> Ints:
-    position = {name: i for i, name in enumerate(ids)}
-    return np.array([position.get(str(v), -1) for v in values], dtype=np.int64)
 
 
 def _demand(
@@ -130,11 +115,11 @@ def _demand(
     """Return mean ``(S, O)`` and peak ``(S, O, H)`` of the demand that users send directly."""
     hours = tuple(sorted(own["hour_of_week"].unique()))
     shape = (len(service_ids), len(origin_ids), max(1, len(hours)))
-    at = (_at(service_ids, own["service_id"]), _at(origin_ids, own["origin_id"]))
+    at = (positions(service_ids, own["service_id"]), positions(origin_ids, own["origin_id"]))
     hour = np.searchsorted(np.array(hours), own["hour_of_week"].to_numpy())
     mean, peak = np.zeros(shape), np.zeros(shape)
-    mean[(*at, hour)] = _number(own, "mean_rps", 0.0)
-    peak[(*at, hour)] = _number(own, "q95_rps", 0.0)
+    mean[(*at, hour)] = number(own, "mean_rps", 0.0)
+    peak[(*at, hour)] = number(own, "q95_rps", 0.0)
     peak = np.maximum(peak, mean)
     if shape[2] > policy.hour_bins_max:
         size = -(-shape[2] // policy.hour_bins_max)
@@ -145,26 +130,26 @@ def _demand(
 
 
 def _edges(calls: pd.DataFrame, service_ids: tuple[str, ...], notes: _Notes) -> Edges:
-    caller = _at(service_ids, calls["caller_service_id"])
-    callee = _at(service_ids, calls["callee_service_id"])
-    broken = _flag(calls, "is_broken")
+    caller = positions(service_ids, calls["caller_service_id"])
+    callee = positions(service_ids, calls["callee_service_id"])
+    broken = flag(calls, "is_broken")
     if broken.any():
         notes.add("CALL_CYCLE", "fleet", f"{int(broken.sum())} calls left out to break cycles")
-    kept = (caller >= 0) & (callee >= 0) & ~broken & (_number(calls, "calls_per_request", 0.0) > 0)
+    kept = (caller >= 0) & (callee >= 0) & ~broken & (number(calls, "calls_per_request", 0.0) > 0)
     frame, caller, callee = calls[kept], caller[kept], callee[kept]
-    stage = _number(frame, "stage", 1.0).astype(np.int64)
+    stage = number(frame, "stage", 1.0).astype(np.int64)
     order = np.lexsort((callee, stage, caller))
-    rate = _number(frame, "calls_per_request")
-    factor = _number(frame, "latency_factor")
+    rate = number(frame, "calls_per_request")
+    factor = number(frame, "latency_factor")
     return Edges(
         caller=caller[order],
         callee=callee[order],
         calls=rate[order],
         factor=np.where(np.isnan(factor), np.minimum(rate, 1.0), factor)[order],
         stage=stage[order],
-        is_async=_flag(frame, "is_async")[order],
-        request_kb=_number(frame, "request_kb", 0.0)[order],
-        response_kb=_number(frame, "response_kb", 0.0)[order],
+        is_async=flag(frame, "is_async")[order],
+        request_kb=number(frame, "request_kb", 0.0)[order],
+        response_kb=number(frame, "response_kb", 0.0)[order],
     )
 
 
@@ -172,19 +157,19 @@ def _pairs(
     pairs: pd.DataFrame, origin_ids: tuple[str, ...], region_ids: tuple[str, ...], notes: _Notes
 ) -> tuple[Floats, Floats]:
     """Return the round trip ``(O + R, R)``, and $ per GB from row to column ``(R, R)``."""
-    region = _at(region_ids, pairs["region_id"])
+    region = positions(region_ids, pairs["region_id"])
     rtt = np.full((len(origin_ids) + len(region_ids), len(region_ids)), np.nan)
     egress = np.zeros((len(region_ids), len(region_ids)))
-    is_region = _flag(pairs, "client_is_region")
-    way = _number(pairs, "rtt_ms")
+    is_region = flag(pairs, "client_is_region")
+    way = number(pairs, "rtt_ms")
     for ids, first, only in ((origin_ids, 0, None), (region_ids, len(origin_ids), is_region)):
-        client = _at(ids, pairs["client_id"])
+        client = positions(ids, pairs["client_id"])
         hit = (client >= 0) & (region >= 0)
         hit = hit if only is None else hit & only
         rtt[client[hit] + first, region[hit]] = way[hit]
-    client = _at(region_ids, pairs["client_id"])
+    client = positions(region_ids, pairs["client_id"])
     hit = (client >= 0) & (region >= 0) & is_region
-    egress[region[hit], client[hit]] = _number(pairs, "egress_usd_per_gb", 0.0)[hit]
+    egress[region[hit], client[hit]] = number(pairs, "egress_usd_per_gb", 0.0)[hit]
     if np.isnan(rtt).any():
         count = int(np.isnan(rtt).sum())
         notes.add("RTT_MISSING", "fleet", f"{count} pairs set to {_MISSING_RTT_MS:.0f} ms")
@@ -192,49 +177,8 @@ def _pairs(
 
 
 def _misroute(features: Features, policy: Policy) -> float:
-    found = _number(features.read("feat_window"), "misroute_share")[0]
+    found = number(features.read("feat_window"), "misroute_share")[0]
     return policy.misroute_share if np.isnan(found) else float(np.clip(found, 0.0, 1.0))
-
-
-def _latency(
-    candidates: pd.DataFrame,
-    services: pd.DataFrame,
-    service_ids: tuple[str, ...],
-    region_ids: tuple[str, ...],
-) -> tuple[Latency, Flags, Flags]:
-    """Return the predicted parts, where they are complete, and who has a p95 bound."""
-    buckets = np.sort(candidates["utilization_bucket"].astype(float).unique())
-    shape = (len(service_ids), len(region_ids), max(1, len(buckets)))
-    s = _at(service_ids, candidates["service_id"])
-    r = _at(region_ids, candidates["region_id"])
-    hit = (s >= 0) & (r >= 0)
-    b = np.searchsorted(buckets, candidates["utilization_bucket"].to_numpy(dtype=np.float64))
-
-    def grid(column: str) -> Floats:
-        values = np.full(shape, np.nan)
-        values[s[hit], r[hit], b[hit]] = _number(candidates, column)[hit]
-        return values
-
-    parts = [grid(c) for c in ("internal_ms", "network_weight", "residual_factor")]
-    known: Flags = np.asarray(~np.isnan(np.stack(parts)).any(axis=(0, 3)))
-    ratio = _number(services, "p95_over_mean")[:, None, None]
-    p95, p95_hi, hi = grid("p95_factor"), grid("p95_hi_factor"), grid("mean_hi_factor")
-    p95 = np.where(np.isnan(p95), ratio, p95)
-    p95_hi = np.where(np.isnan(p95_hi), p95 * np.nan_to_num(hi, nan=1.0), p95_hi)
-    has_p95: Flags = np.asarray(
-        ~np.isnan(np.where(known[:, :, None], p95_hi, 1.0)).any(axis=(1, 2))
-    )
-    latency = Latency(
-        buckets=buckets if len(buckets) else np.array([1.0]),
-        internal_ms=np.nan_to_num(parts[0]),
-        network_weight=np.nan_to_num(parts[1]),
-        factor=np.nan_to_num(parts[2]),
-        mean_lo=np.nan_to_num(grid("mean_lo_factor"), nan=1.0),
-        mean_hi=np.nan_to_num(hi, nan=1.0),
-        p95=np.nan_to_num(p95),
-        p95_hi=np.nan_to_num(p95_hi),
-    )
-    return latency, known, has_p95
 
 
 def _blockers(
@@ -247,16 +191,16 @@ def _blockers(
 ) -> tuple[Ints, tuple[tuple[str, ...], ...], Flags]:
     """Return the rule that keeps each service out of each region, its evidence, and today."""
     shape = (len(service_ids), len(region_ids))
-    s, r = _at(service_ids, where["service_id"]), _at(region_ids, where["region_id"])
+    s, r = positions(service_ids, where["service_id"]), positions(region_ids, where["region_id"])
     hit = (s >= 0) & (r >= 0)
     code = np.full(shape, NOT_OFFERED, dtype=np.int64)
-    code[s[hit], r[hit]] = np.where(_flag(where, "is_allowed")[hit], 0, RESIDENCY)
+    code[s[hit], r[hit]] = np.where(flag(where, "is_allowed")[hit], 0, RESIDENCY)
     current = np.zeros(shape, dtype=bool)
-    current[s[hit], r[hit]] = _flag(where, "is_current")[hit]
+    current[s[hit], r[hit]] = flag(where, "is_current")[hit]
     evidence = [["not listed for the service"] * shape[1] for _ in service_ids]
     for i, j, text in zip(s[hit], r[hit], where["blocker_evidence"][hit], strict=True):
         evidence[i][j] = str(text) if pd.notna(text) else ""
-    priced = ~np.isnan(_number(regions, "vcpu_hour_usd") + _number(regions, "memory_gb_hour_usd"))
+    priced = ~np.isnan(number(regions, "vcpu_hour_usd") + number(regions, "memory_gb_hour_usd"))
     complete = known & priced[None]
     code[(code == 0) & ~complete] = INCOMPLETE
     code[:, np.isin(region_ids, policy.banned_regions)] = BANNED
@@ -270,27 +214,27 @@ def _blockers(
 def _service_facts(
     services: pd.DataFrame, policy: Policy, blocker: Ints, has_p95: Flags, notes: _Notes
 ) -> dict[str, Any]:
-    critical, stateful = _flag(services, "is_latency_critical"), _flag(services, "is_stateful")
-    tier = _number(services, "tier", float(policy.default_tier)).astype(np.int64)
-    stated = np.where(has_p95, _number(services, "slo_p95_ms"), np.nan)
+    critical, stateful = flag(services, "is_latency_critical"), flag(services, "is_stateful")
+    tier = number(services, "tier", float(policy.default_tier)).astype(np.int64)
+    stated = np.where(has_p95, number(services, "slo_p95_ms"), np.nan)
     for name in services["service_id"][~has_p95]:
         notes.add("SLO_NOT_JUDGED", f"service:{name}", "no p95 was predicted")
     rule = (critical & policy.slo_critical_is_hard) | np.isin(tier, policy.slo_tiers_hard)
-    state = np.where(stateful, _number(services, "state_gb", 0.0), 0.0)
+    state = np.where(stateful, number(services, "state_gb", 0.0), 0.0)
     worth = (policy.usd_per_request_ms_other, policy.usd_per_request_ms_critical)
-    most = _number(services, "max_regions", float(blocker.shape[1])).astype(np.int64)
+    most = number(services, "max_regions", float(blocker.shape[1])).astype(np.int64)
     return {
-        "cpu_cores": _number(services, "cpu_cores"),
-        "memory_gb": _number(services, "memory_gb", 0.0),
-        "demand_ms": np.maximum(_number(services, "demand_ms", 1.0), 1e-3),
+        "cpu_cores": number(services, "cpu_cores"),
+        "memory_gb": number(services, "memory_gb", 0.0),
+        "demand_ms": np.maximum(number(services, "demand_ms", 1.0), 1e-3),
         "usd_per_request_ms": np.where(critical, worth[1], worth[0]),
         "replica_usd": state * policy.replica_usd_per_gb_hour,
-        "request_kb": _number(services, "request_kb", 0.0),
-        "response_kb": _number(services, "response_kb", 0.0),
+        "request_kb": number(services, "request_kb", 0.0),
+        "response_kb": number(services, "response_kb", 0.0),
         "state_gb": state,
         "tier": tier,
         "loss_proof": np.isin(tier, policy.loss_proof_tiers),
-        "min_regions": _number(services, "min_regions", 1.0).astype(np.int64),
+        "min_regions": number(services, "min_regions", 1.0).astype(np.int64),
         "max_regions": most,
         "slo_ms": np.where(rule, stated, np.nan),
         "slo_stated_ms": stated,
