@@ -42,7 +42,7 @@ def figures(row: pd.Series[Any]) -> None:
                 row["interval_level"],
                 "ms",
             ),
-            delta=words.change(
+            change=words.change(
                 row["mean_latency_delta_ms"],
                 row["mean_latency_delta_lo_ms"],
                 row["mean_latency_delta_hi_ms"],

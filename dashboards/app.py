@@ -19,6 +19,8 @@ if _ROOT not in sys.path:
 
 from dashboards import data, frame  # noqa: E402
 
+# A file of ours: an icon by name would be fetched from a font server by the visitor's browser.
+ICON = Path(__file__).resolve().parent / "assets" / "icon.png"
 PAGES = {
     "Decide": [
         ("overview", "Overview", ":material/home:"),
@@ -35,22 +37,24 @@ PAGES = {
 
 def main() -> None:
     """Frame one page and run it."""
-    st.set_page_config(page_title="regionwise", page_icon=":material/public:", layout="wide")
-    page = st.navigation(
-        {
-            group: [
-                st.Page(
-                    f"views/{name}.py",
-                    title=title,
-                    icon=icon,
-                    url_path=name,
-                    default=name == "overview",
-                )
-                for name, title, icon in pages
-            ]
-            for group, pages in PAGES.items()
-        }
-    )
+    st.set_page_config(page_title="regionwise", page_icon=str(ICON), layout="wide")
+    pages = {
+        group: [
+            st.Page(
+                f"views/{name}.py",
+                title=title,
+                icon=icon,
+                url_path=name,
+                default=name == "overview",
+            )
+            for name, title, icon in group_pages
+        ]
+        for group, group_pages in PAGES.items()
+    }
+    # Streamlit's own sidebar nests groups in a way that screen readers cannot follow, and its top
+    # bar hides the pages: the links are drawn by the frame.
+    page = st.navigation(pages, position="hidden")
+    frame.links(pages)
     build_id = "none"
     try:
         snapshot = data.current(data.data_dir())

@@ -111,6 +111,7 @@ def heat_map(
     known = frame[value].dropna()
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     spread = high - low or 1.0
+    tilt = 0 if frame[x].nunique() <= 8 else -40
     drawn = frame.assign(
         fill=[
             theme.ink().missing if pd.isna(v) else theme.shade((float(v) - low) / spread)
@@ -119,7 +120,9 @@ def heat_map(
     )
     drawn["ink"] = [theme.text_on(fill) for fill in drawn["fill"]]
     base = alt.Chart(drawn).encode(
-        x=alt.X(f"{x}:N", title=x_title, axis=alt.Axis(labelAngle=-40, orient="top")),
+        x=alt.X(
+            f"{x}:N", title=x_title, axis=alt.Axis(labelAngle=tilt, orient="top", labelLimit=180)
+        ),
         y=alt.Y(f"{y}:N", title=y_title),
         tooltip=tooltip,
     )
@@ -154,7 +157,7 @@ def effects(frame: pd.DataFrame, order: list[str], *, unit: str) -> Chart:
         x=alt.X("lo:Q", title=unit), x2="hi:Q", color=colour
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x="effect:Q", color=colour, shape=alt.Shape("layer:N", legend=None)
+        x="effect:Q", color=colour, shape=alt.Shape("layer:N", title="Evidence")
     )
     zero = (
         alt.Chart(pd.DataFrame({"zero": [0.0]}))
@@ -210,9 +213,22 @@ def lines(
 
 
 @cache
-def _land() -> dict[str, Any]:
-    shapes: dict[str, Any] = json.loads((ASSETS / "land-110m.json").read_text(encoding="utf-8"))
-    return shapes
+def _countries() -> dict[str, Any]:
+    shapes = json.loads((ASSETS / "countries-110m.json").read_text(encoding="utf-8"))
+    # Nobody lives or computes in Antarctica (ISO 3166-1 numeric 010); it would shrink the rest.
+    lands = shapes["objects"]["countries"]["geometries"]
+    shapes["objects"] = {
+        "land": {
+            "type": "GeometryCollection",
+            "geometries": [
+                {key: land[key] for key in ("type", "arcs")}
+                for land in lands
+                if land.get("id") != "010"
+            ],
+        }
+    }
+    found: dict[str, Any] = shapes
+    return found
 
 
 def world_map(points: pd.DataFrame, size: str, *, size_title: str, tooltip: list[Any]) -> Chart:
@@ -228,11 +244,11 @@ def world_map(points: pd.DataFrame, size: str, *, size_title: str, tooltip: list
     land = (
         alt.Chart(
             alt.InlineData(
-                values=_land(), format=alt.TopoDataFormat(type="topojson", feature="land")
+                values=_countries(), format=alt.TopoDataFormat(type="topojson", feature="land")
             )
         )
         # Unnamed graphics fail accessibility checks; the land is decoration, so it is left out.
-        .mark_geoshape(fill=ink.land, stroke=None, aria=False)
+        .mark_geoshape(fill=ink.land, stroke=ink.land, strokeWidth=0.7, aria=False)
     )
     kinds = ["region", "user origin"]
     base = alt.Chart(points).encode(longitude="longitude:Q", latitude="latitude:Q")
@@ -256,6 +272,6 @@ def world_map(points: pd.DataFrame, size: str, *, size_title: str, tooltip: list
     return (
         (land + marks + names)
         .project(type="equalEarth")
-        .properties(height=440)
+        .properties(height=520)
         .configure_legend(orient="bottom")
     )

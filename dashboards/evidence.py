@@ -33,7 +33,7 @@ def relative_words(row: pd.Series[Any]) -> str:
     lo, hi = relative(row)
     if words.is_missing(lo):
         return "no interval"
-    kind = "plausible range of inputs" if not words.is_missing(row["plausible_lo"]) else None
+    kind = "uncertain inputs" if not words.is_missing(row["plausible_lo"]) else None
     ends = f"{words.share(lo, signed=True)} … {words.share(hi, signed=True)}"
     # The plausible range is cut at its 5 % and 95 % order statistics.
     return f"90 %, {kind}: {ends}" if kind else f"{words.level(row['interval_level'])}: {ends}"
@@ -46,11 +46,11 @@ def effect_box(row: pd.Series[Any]) -> None:
     falls = "cheaper" if "cost" in str(row["metric"]) else "faster"
     rises = "dearer" if falls == "cheaper" else "slower"
     parts.figure(
-        words.code(row["metric"]),
+        words.metric(row["metric"]),
         words.share(row["rel_effect"], signed=True),
-        f"{words.in_unit(row['control'], unit)} → {words.in_unit(row['treatment'], unit)}. "
+        f"{words.in_unit(row['control'], unit)} → {words.in_unit(row['treatment'], unit)}  \n"
         f"{relative_words(row)}",
-        delta=words.change(row["rel_effect"], lo, hi, falls, rises),
+        change=words.change(row["rel_effect"], lo, hi, falls, rises),
     )
 
 
@@ -63,7 +63,7 @@ def effect_chart(success: pd.DataFrame) -> None:
     ends = [relative(row) for _, row in shown.iterrows()]
     drawn = pd.DataFrame(
         {
-            "name": shown["metric"].map(words.code),
+            "name": shown["metric"].map(words.metric),
             "layer": shown["mode"].map(LAYERS).fillna(shown["mode"]),
             "effect": shown["rel_effect"] * 100,
             "lo": [float(lo) * 100 if not words.is_missing(lo) else None for lo, _ in ends],
@@ -96,7 +96,7 @@ def effect_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return result rows as words, side by side."""
     return pd.DataFrame(
         {
-            "Metric": rows["metric"].map(words.code),
+            "Metric": rows["metric"].map(words.metric),
             "Layer": rows["mode"].map(LAYERS).fillna(rows["mode"]),
             "Control": cells(rows, "control"),
             "Treatment": cells(rows, "treatment"),
@@ -115,7 +115,7 @@ def guard_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return guard rails as words, each with its margin."""
     return pd.DataFrame(
         {
-            "Guard rail": rows["metric"].map(words.code),
+            "Guard rail": rows["metric"].map(words.metric),
             "Layer": rows["mode"].map(LAYERS).fillna(rows["mode"]),
             "Control": cells(rows, "control"),
             "Treatment": cells(rows, "treatment"),
@@ -150,16 +150,16 @@ def power(results: pd.DataFrame, units: pd.DataFrame) -> None:
         return
     metrics = units["metric"].unique().tolist()
     chosen = st.selectbox(
-        "Daily values of", metrics, format_func=words.code, key="unit_metric", bind="query-params"
+        "Daily values of", metrics, format_func=words.metric, key="unit_metric", bind="query-params"
     )
     days = units[units["metric"] == chosen]
     unit = str(days["unit"].iloc[0])
     parts.chart(
-        f"{words.code(chosen)} on control and treatment days",
-        _days(days, f"{words.code(chosen)} ({unit})"),
+        f"{words.metric(chosen)} on control and treatment days",
+        _days(days, f"{words.metric(chosen)} ({unit})"),
         days,
         key="unit_days",
-        alt=f"{words.code(chosen)} by day; the colour and shape tell the arm of the day.",
+        alt=f"{words.metric(chosen)} by day; the colour and shape tell the arm of the day.",
         note="Neighbouring days form a block; a coin decides which comes first.",
     )
 
@@ -197,7 +197,7 @@ def calibration(rows: pd.DataFrame, verdict: pd.Series[Any]) -> None:
     view = pd.DataFrame(
         {
             "Design": rows["design"],
-            "Metric": rows["metric"].map(words.code),
+            "Metric": rows["metric"].map(words.metric),
             "Estimator": rows["estimator"],
             "Scenario": rows["scenario"],
             "False alarms": rows["false_positive_rate"].map(words.share),

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from dashboards import data, questions, words
+
+
+def links(pages: Mapping[str, Sequence[Page]]) -> None:
+    """Write the links to every page into the sidebar, by group."""
+    with st.sidebar:
+        st.markdown("**regionwise**")
+        for group, members in pages.items():
+            st.caption(group)
+            for page in members:
+                st.page_link(page)
 
 
 def around(snapshot: data.Snapshot) -> pd.DataFrame:
@@ -20,11 +33,12 @@ def around(snapshot: data.Snapshot) -> pd.DataFrame:
         elif _is_stale(as_of):
             st.badge("Stale", icon=":material/schedule:", color="red")
         st.caption(f"{_age(as_of, is_synthetic)} · build {snapshot.build_id[:16]}")
-    if is_synthetic:
-        st.caption(
-            "Nothing here was measured in a real cloud: the fleet, its users and the experiment"
-            " are simulated."
-        )
+    with st.sidebar:
+        if is_synthetic:
+            st.caption(
+                "The fleet, its users and the experiment are simulated: nothing here was measured"
+                " in a real cloud."
+            )
     return run
 
 

@@ -11,7 +11,6 @@ import streamlit as st
 from dashboards import data, words
 
 BUILD_COMMAND = "make build"
-DeltaColour = Literal["normal", "inverse", "off"]
 
 
 def snapshot_or_stop() -> data.Snapshot:
@@ -41,33 +40,32 @@ def section(title: str, words_below: str = "") -> None:
         st.markdown(words_below)
 
 
-def figure(
-    label: str,
-    value: str,
-    below: str = "",
-    *,
-    delta: str | None = None,
-    good_when: words.Direction | None = None,
-) -> None:
+def figure(label: str, value: str, below: str = "", *, change: str = "") -> None:
     """Show one figure in a box; the only place that makes a metric.
 
     Args:
         label: What it is.
         value: The number as words.
         below: Interval or explanation, shown under the number.
-        delta: Change as words, starting with a sign or an arrow.
-        good_when: Which direction is good; without it the change is grey.
+        change: A wording of :func:`dashboards.words.change`; its colour follows its words.
     """
-    colours: dict[words.Direction | None, DeltaColour] = {
-        "lower_is_better": "inverse",
-        "higher_is_better": "normal",
-        None: "off",
-    }
     with st.container(border=True, height="stretch"):
-        # Streamlit paints a falling number red unless told: a falling cost is good news.
-        st.metric(label, value, delta=delta, delta_color=colours[good_when], delta_arrow="off")
+        # Left to itself Streamlit paints a falling number red; a falling cost is good news.
+        st.metric(
+            label,
+            value,
+            delta=change or None,
+            delta_color=_colour(change),
+            delta_arrow="off",
+        )
         if below:
             st.caption(below)
+
+
+def _colour(change: str) -> Literal["green", "orange", "gray"]:
+    if change.endswith(words.GOOD):
+        return "green"
+    return "orange" if change.endswith(words.BAD) else "gray"
 
 
 def show_data(frame: pd.DataFrame, key: str, about: str, sql: str = "") -> None:
@@ -88,6 +86,8 @@ def download(frame: pd.DataFrame, key: str, label: str = "Download CSV") -> None
         mime="text/csv",
         key=f"{key}_csv",
         on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
     )
 
 

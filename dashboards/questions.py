@@ -101,6 +101,8 @@ RESULTS = """
 select * from fct_experiment_results
 order by
     case role when 'success' then 1 when 'guardrail' then 2 when 'diagnostic' then 3 else 4 end,
+    case metric when 'latency_mean' then 1 when 'latency_p95' then 2 when 'cost_per_1m' then 3
+        else 4 end,
     metric, mode desc, segment, segment_value
 """
 CLASSIC = "select * from fct_experiment_classic_report order by line_order"
@@ -197,7 +199,9 @@ order by plan_kind
 # -- Data quality ---------------------------------------------------------------------------------
 QUALITY = "select * from fct_data_quality order by table_name, is_whole_table desc, rule_id"
 DEGRADATIONS = "select * from fct_degradations order by reason_code, scope"
-MODEL_METRICS = (
-    "select * from fct_model_metrics where slice = 'all' order by model_name, split, metric"
-)
+MODEL_METRICS = """
+select model_name, variant, split, metric, value, goal_low, goal_high, status, row_count
+from fct_model_metrics where slice_name = 'all'
+order by model_name, split, metric, (variant <> 'model'), variant
+"""
 """Only what is measured on all rows: slices belong to the model's own page."""

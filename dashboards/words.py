@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-Direction = Literal["lower_is_better", "higher_is_better"]
+from typing import Any
 
 DASH = "–"
 MINUS = "−"
 UP, DOWN, LEVEL = "▲", "▼", "●"
+GOOD = ("faster", "cheaper")
+BAD = ("slower", "dearer")
+METRICS = {
+    "latency_mean": "Mean latency",
+    "latency_p50": "Median latency",
+    "latency_p95": "p95 latency",
+    "latency_p99": "p99 latency",
+    "cost_per_1m": "Cost per million requests",
+}
+"""Names of metrics that read badly when their code is merely spelled out."""
+
 STALE_AFTER_HOURS = 24.0
 """Advice older than this is marked stale; demo data say "synthetic, as of" instead."""
 
@@ -247,3 +256,13 @@ def code(value: Any) -> str:
         for part in words.split()
     )
     return lowered[:1].upper() + lowered[1:]
+
+
+def metric(value: Any) -> str:
+    """Write the name of a metric of the experiment's catalogue.
+
+    Example:
+        >>> metric("latency_p95"), metric("error_rate")
+        ('p95 latency', 'Error rate')
+    """
+    return METRICS.get(str(value), code(value))

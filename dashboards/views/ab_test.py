@@ -163,8 +163,7 @@ def _classic(lines: pd.DataFrame, results: pd.DataFrame) -> None:
     parts.table(view, key="classic", alt="Classic report, both arms.", height="content")
     coin = results[(results["role"] == "success") & results["p_value"].notna()]
     said = "; ".join(
-        f"{words.code(r['metric']).lower()} p {words.p_value(r['p_value'])}"
-        for _, r in coin.iterrows()
+        f"{words.metric(r['metric'])} p {words.p_value(r['p_value'])}" for _, r in coin.iterrows()
     )
     if said:
         st.caption(f"Beside it, the sign-flip test that does decide: {said}.")

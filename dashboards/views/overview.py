@@ -45,7 +45,7 @@ def _advice(totals: pd.DataFrame, recommendations: pd.DataFrame) -> None:
             words.interval(
                 row["monthly_saving_lo_usd"], row["monthly_saving_hi_usd"], level, "usd"
             ),
-            delta=words.change(
+            change=words.change(
                 _minus(row["monthly_saving_usd"]),
                 _minus(row["monthly_saving_hi_usd"]),
                 _minus(row["monthly_saving_lo_usd"]),
@@ -60,7 +60,7 @@ def _advice(totals: pd.DataFrame, recommendations: pd.DataFrame) -> None:
             words.interval(
                 row["mean_latency_delta_lo_ms"], row["mean_latency_delta_hi_ms"], level, "ms"
             ),
-            delta=words.change(
+            change=words.change(
                 row["mean_latency_delta_ms"],
                 row["mean_latency_delta_lo_ms"],
                 row["mean_latency_delta_hi_ms"],

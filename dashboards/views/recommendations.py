@@ -74,22 +74,24 @@ def _table(shown: pd.DataFrame) -> None:
     view = pd.DataFrame(
         {
             "Service": shown["service_name"].fillna(shown["service_id"]),
-            "Team": shown["team"],
             "Action": shown["action"].map(words.code),
-            "From": shown["from_regions"],
-            "To": shown["to_regions"],
-            "Saving a month ($)": shown["monthly_saving_usd"],
-            "Saving interval": _ends(
+            "Regions": [
+                now if now == then else f"{now} → {then}"
+                for now, then in zip(shown["from_regions"], shown["to_regions"], strict=True)
+            ],
+            "Saving $/month": shown["monthly_saving_usd"],
+            "Saving, interval": _ends(
                 shown, "monthly_saving_lo_usd", "monthly_saving_hi_usd", "usd"
             ),
-            "Latency change (ms)": shown["mean_latency_delta_ms"],
-            "Latency interval": _ends(
+            "Latency, ms": shown["mean_latency_delta_ms"],
+            "Latency, interval": _ends(
                 shown, "mean_latency_delta_lo_ms", "mean_latency_delta_hi_ms", "ms"
             ),
             "Confidence": shown["confidence"],
-            "Risk (0–4)": shown["risk_level"],
+            "Risk": shown["risk_level"],
             "Effort": shown["effort"].map(words.code),
             "Status": shown["status"],
+            "Team": shown["team"],
         }
     )
     st.caption(
@@ -103,8 +105,8 @@ def _table(shown: pd.DataFrame) -> None:
         on_select=choose,
         selection_mode="single-row",
         column_config={
-            "Saving a month ($)": st.column_config.NumberColumn(format="%,.2f"),
-            "Latency change (ms)": st.column_config.NumberColumn(format="%.2f"),
+            "Saving $/month": st.column_config.NumberColumn(format="%,.0f"),
+            "Latency, ms": st.column_config.NumberColumn(format="%.2f"),
         },
         alt="Recommendations with saving, latency change, intervals, confidence, risk and status.",
     )

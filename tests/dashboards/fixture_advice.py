@@ -315,13 +315,13 @@ def _metrics(services: int) -> list[Row]:
             "model_name": "latency",
             "variant": variant,
             "split": "forward",
-            "slice": "all",
+            "slice_name": "all",
             "metric": "r2",
             "value": value,
             "goal_low": 0.9,
             "goal_high": None,
             "status": status,
-            "rows": 1000,
+            "row_count": 1000,
         }
         for variant, value, status in (("model", 0.93, "met"), ("linear", 0.81, "reported"))
         if services

@@ -261,8 +261,15 @@ class _World:
                         "user_requests_per_day": 0.0 if is_region else requests,
                         "call_requests_per_day": requests if is_region else 0.0,
                         "waiting_seconds_per_day": rtt * requests / 1000,
-                        "corridor_rank": k * 10 + r if requests else None,
                         "high_latency_threshold_ms": 100.0,
                     }
                 )
-        return rows
+        busy = sorted((row for row in rows if row["waiting_seconds_per_day"]), key=_by_waiting)
+        ranks = {(row["client_id"], row["region_id"]): at for at, row in enumerate(busy, start=1)}
+        return [
+            row | {"corridor_rank": ranks.get((row["client_id"], row["region_id"]))} for row in rows
+        ]
+
+
+def _by_waiting(row: Row) -> tuple[float, str, str]:
+    return -row["waiting_seconds_per_day"], row["client_id"], row["region_id"]
