@@ -67,6 +67,8 @@ final as (
     from applying
     inner join reason_codes
         on applying.reason_code = reason_codes.reason_code
+    -- Other kinds are reasons of their own, not gaps in the data.
+    where reason_codes.reason_kind = 'data'
 )
 
 select * from final

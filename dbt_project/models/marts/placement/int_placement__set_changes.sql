@@ -12,7 +12,7 @@ sets_before as (
     select
         plan_id,
         service_id,
-        {{ dbt.listagg('region_id', "', '", 'order by region_id') }} as from_regions
+        {{ list_of('region_id') }} as from_regions
     from changes
     where role in ('stay', 'removed')
     group by plan_id, service_id
@@ -22,7 +22,7 @@ sets_after as (
     select
         plan_id,
         service_id,
-        {{ dbt.listagg('region_id', "', '", 'order by region_id') }} as to_regions
+        {{ list_of('region_id') }} as to_regions
     from changes
     where role in ('stay', 'added')
     group by plan_id, service_id

@@ -1,0 +1,29 @@
+with
+
+calibration as (
+    select * from {{ ref('stg_ml__experiment_calibration') }}
+),
+
+observation_window as (
+    select * from {{ ref('feat_window') }}
+),
+
+final as (
+    select
+        calibration.source,
+        calibration.design,
+        calibration.metric,
+        calibration.estimator,
+        calibration.scenario,
+        calibration.runs,
+        calibration.false_positive_rate,
+        calibration.rate_lo,
+        calibration.rate_hi,
+        calibration.is_canary,
+        calibration.status,
+        observation_window.as_of_at as as_of
+    from calibration
+    cross join observation_window
+)
+
+select * from final

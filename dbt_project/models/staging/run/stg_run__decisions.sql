@@ -1,0 +1,34 @@
+{#- Nobody has decided anything yet: no file, no row. -#}
+{%- set path = env_var('REGIONWISE_DATA') ~ '/decisions/decisions.parquet' -%}
+{%- set is_there = not execute or file_is_there(path) -%}
+with
+
+source as (
+    {%- if is_there %}
+    select * from {{ source('decisions', 'decisions') }}
+    {%- else %}
+    select
+        {%- for name in ['decision_id', 'recommendation_id', 'service_id', 'to_regions', 'status',
+            'reason', 'decided_by', 'experiment_id'] %}
+        cast(null as {{ dbt.type_string() }}) as {{ name }},
+        {%- endfor %}
+        cast(null as timestamp) as decided_at
+    where false
+    {%- endif %}
+),
+
+final as (
+    select
+        decision_id,
+        recommendation_id,
+        service_id,
+        to_regions,
+        status,
+        reason as status_reason,
+        decided_by,
+        cast(decided_at as timestamp) as decided_at,
+        experiment_id
+    from source
+)
+
+select * from final
