@@ -7,12 +7,21 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from regionwise.config import ROOT, Settings
 from regionwise.exits import Exit, Stop
 
 _DEMO_SERVICES = 150
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One build: seconds by stage, and the largest resident set of any of its processes."""
+
+    seconds: dict[str, float]
+    peak_memory_mb: float
 
 
 def run(settings: Settings, factors: tuple[float, ...], *, as_json: bool = False) -> str:
@@ -28,23 +37,24 @@ def run(settings: Settings, factors: tuple[float, ...], *, as_json: bool = False
     """
     results = {f"{factor:g}x": _measure(settings, factor) for factor in factors}
     if as_json:
-        return json.dumps(results, indent=2, sort_keys=True)
+        plain = {size: asdict(result) for size, result in results.items()}
+        return json.dumps(plain, indent=2, sort_keys=True)
     first = next(iter(results.values()))
     lines = [
         "| stage | " + " | ".join(results) + " | last / first |",
         "|---" * (len(results) + 2) + "|",
     ]
-    for stage in [*first["seconds"]]:
-        values = [result["seconds"].get(stage, float("nan")) for result in results.values()]
+    for stage in first.seconds:
+        values = [result.seconds.get(stage, float("nan")) for result in results.values()]
         cells = " | ".join(f"{value:.1f} s" for value in values)
         lines.append(f"| {stage} | {cells} | {values[-1] / max(values[0], 1e-9):.1f} |")
-    peaks = [result["peak_memory_mb"] for result in results.values()]
+    peaks = [result.peak_memory_mb for result in results.values()]
     cells = " | ".join(f"{peak:,.0f} MB" for peak in peaks)
     lines.append(f"| peak memory | {cells} | {peaks[-1] / peaks[0]:.1f} |")
     return "\n".join(lines)
 
 
-def _measure(settings: Settings, factor: float) -> dict[str, dict[str, float] | float]:
+def _measure(settings: Settings, factor: float) -> Measurement:
     services = max(25, round(_DEMO_SERVICES * factor))
     with tempfile.TemporaryDirectory(prefix="regionwise-bench-") as folder:
         print(f"building {services} services × {settings.regions} regions …", file=sys.stderr)
@@ -66,4 +76,4 @@ def _measure(settings: Settings, factor: float) -> dict[str, dict[str, float] | 
     content = json.loads(done.stdout)
     seconds = {step["name"]: float(step["seconds"]) for step in content["steps"]}
     seconds["total"] = sum(seconds.values())
-    return {"seconds": seconds, "peak_memory_mb": float(content["peak_memory_mb"])}
+    return Measurement(seconds, float(content["peak_memory_mb"]))

@@ -128,11 +128,11 @@ def _write_meta_run(
 def _land_decisions(folders: Folders) -> None:
     """What people decided is one more source of the marts, as of the moment they are built."""
     log = decisions.read(folders.data)
-    schema = pa.schema(
-        [(name, pa.int64() if name == "decision_id" else pa.string()) for name in log.columns]
-    )
+    log["decision_id"] = log["decision_id"].astype("str").str.zfill(12)
+    schema = pa.schema([(name, pa.string()) for name in log.columns])
+    folders.decisions.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pandas(log, schema, preserve_index=False)
-    pq.write_table(table, folders.runs / "decisions.parquet")
+    pq.write_table(table, folders.decisions / "decisions.parquet")
 
 
 def config_hash(settings: Settings) -> str:

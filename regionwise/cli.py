@@ -46,6 +46,7 @@ def build(
 ) -> None:
     """Build everything, from raw tables to a published answer."""
     from regionwise import build as builder
+    from regionwise import report
 
     settings = config.load(seed=seed, services=services, regions=regions, days=days)
     done = builder.build(settings, input_, quiet=quiet or as_json, gate=False)
@@ -54,7 +55,7 @@ def build(
     elif not quiet:
         print(done.summary)
     if gate:
-        builder.report.gate(done)
+        report.gate(done)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from regionwise.folders import Folders
 
 if TYPE_CHECKING:
     from ml.io import Writer
+    from ml.placement import Policy
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,28 @@ def _writer(context: Context) -> Writer:
     return Writer(context.folders.predictions, context.folders.models)
 
 
+def _policy(context: Context) -> Policy:
+    from ml.placement import load_policy
+
+    settings = context.settings
+    return load_policy(
+        {
+            "banned_regions": settings.banned_regions,
+            "move_budget": settings.move_budget,
+            "interval_level": settings.interval_level,
+        }
+    )
+
+
 def latency(context: Context, record: StepRecord) -> None:
     """Fit the latency model and predict every candidate."""
     from ml import latency as stage
     from ml.io import Features
 
     with Features(context.folders.warehouse) as reader:
-        record.detail = str(stage.run(reader, _writer(context)))
+        done = stage.run(reader, _writer(context), stage.LatencySettings.load())
+    record.rows, record.detail = done.rows, _figures(done.headline)
+    record.notes.extend(done.degradations)
 
 
 def strategy(context: Context, record: StepRecord) -> None:
@@ -156,7 +172,9 @@ def strategy(context: Context, record: StepRecord) -> None:
     from ml.io import Features
 
     with Features(context.folders.warehouse) as reader:
-        record.detail = str(stage.run(reader, _writer(context)))
+        done = stage.run(reader, _writer(context), stage.StrategySettings.load(), _policy(context))
+    record.rows, record.detail = done.rows, _figures(done.headline)
+    record.notes.extend(done.degradations)
 
 
 def solve(context: Context, record: StepRecord) -> None:
@@ -166,9 +184,11 @@ def solve(context: Context, record: StepRecord) -> None:
 
     try:
         with Features(context.folders.warehouse) as reader:
-            record.detail = str(stage.run(reader, _writer(context)))
+            done = stage.run(reader, _writer(context), _policy(context))
     except stage.InfeasibleError as error:
         raise Stop(Exit.NO_FEASIBLE_PLAN, str(error)) from error
+    record.rows = done.candidate_plans
+    record.detail = f"{done.moves} moves, certified gap {100 * done.gap_share:.4f} %"
 
 
 def experiment(context: Context, record: StepRecord) -> None:
@@ -183,7 +203,12 @@ def experiment(context: Context, record: StepRecord) -> None:
 
         world = SyntheticWorld(**json.loads(said.read_text()))
     with Features(context.folders.warehouse) as reader:
-        record.detail = str(stage.run(reader, _writer(context), world))
+        done = stage.run(reader, _writer(context), world)
+    record.detail = f"verdict {done.verdict}"
+
+
+def _figures(headline: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in sorted(headline.items()))
 
 
 def audit(context: Context, record: StepRecord) -> None:

@@ -34,43 +34,62 @@ def run(kind: Kind, batches: Sequence[Batch], docs: Path) -> Judgement:
         batches: Frames with their checks; a batch without checks is left out.
         docs: Folder of the pages.
     """
-    import great_expectations as gx
-
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     shutil.rmtree(docs, ignore_errors=True)
-    context = _context(gx, docs)
-    source = context.data_sources.add_pandas(kind)
-    failures: list[Failure] = []
+    context = _context(docs)
     judged = [batch for batch in batches if batch.checks]
-    for batch in judged:
-        results = _validate(gx, context, source, batch).results
-        failures.extend(_failure(batch, r) for r in results if not r.success)
+    failures = _failures(context, judged)
     context.build_data_docs()
     _keep_inside(docs)
     checks = sum(len(batch.checks) for batch in judged)
-    return Judgement(kind, len(judged), checks, tuple(sorted(failures)), docs / "index.html")
+    return Judgement(kind, len(judged), checks, failures, docs / "index.html")
 
 
-def _context(gx: Any, docs: Path) -> Any:
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    context.delete_data_docs_site("local_site")
-    context.add_data_docs_site(
-        site_name="pages",
-        site_config={
-            "class_name": "SiteBuilder",
-            "show_how_to_buttons": False,
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(docs.resolve()),
-            },
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        },
+def failures(batches: Sequence[Batch]) -> tuple[Failure, ...]:
+    """Judge ``batches`` without writing anything; see :func:`run`."""
+    return _failures(_context(None), [batch for batch in batches if batch.checks])
+
+
+def _context(docs: Path | None) -> Any:
+    """Return a context that lives in memory, apart from its pages."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
     )
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    pages = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(docs.resolve()) if docs else "",
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    config = DataContextConfig(
+        # Else every run would leave a folder of pages behind in the system's temporary folder.
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"pages": pages} if docs else {},
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=config)
+    context.variables.progress_bars = {"globally": False}
     return context
 
 
-def _validate(gx: Any, context: Any, source: Any, batch: Batch) -> Any:
+def _failures(context: Any, batches: Sequence[Batch]) -> tuple[Failure, ...]:
+    source = context.data_sources.add_pandas("frames")
+    found = []
+    for batch in batches:
+        results = _validate(context, source, batch).results
+        found.extend(_failure(batch, r) for r in results if not r.success)
+    return tuple(sorted(found))
+
+
+def _validate(context: Any, source: Any, batch: Batch) -> Any:
+    import great_expectations as gx
+
     expectations = [
         getattr(gx.expectations, check.expectation)(
             **check.arguments,
@@ -108,9 +127,9 @@ def _observed(result: Any) -> str:
     if "unexpected_percent" in found and found["unexpected_percent"] is not None:
         examples = _examples(found.get("partial_unexpected_list") or [])
         return f"{found['unexpected_percent']:.2f} % otherwise{examples}"
-    details = found.get("details") or {}
-    missing = (details.get("value_counts") and None) or found.get("observed_value")
-    return _short(missing)
+    if found.get("missing_count"):
+        return f"{found['missing_count']} missing{_examples(found['partial_missing_list'])}"
+    return _short(found.get("observed_value"))
 
 
 def _examples(values: Iterable[object]) -> str:

@@ -38,7 +38,7 @@ def batches(predictions: Path, warehouse: Path) -> list[Batch]:
     """
     schemas, paths = {}, {}
     for table in TABLES:
-        schema = pa.schema([pa.field(c.name, _ARROW[c.type]) for c in table.columns])
+        schema = expected_schema(table)
         files = sorted((predictions / table.name).glob("*.parquet"))
         for path in files or [predictions / table.name / "*.parquet"]:
             key = f"{table.name}/{path.stem}"
@@ -51,6 +51,11 @@ def batches(predictions: Path, warehouse: Path) -> list[Batch]:
         if set(keys) <= sound:
             found.append(_table_batch(table, [paths[k] for k in keys], active))
     return found
+
+
+def expected_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of a prediction file."""
+    return pa.schema([pa.field(c.name, _ARROW[c.type]) for c in table.columns])
 
 
 def active_services(warehouse: Path) -> list[str]:
