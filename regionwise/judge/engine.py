@@ -80,7 +80,7 @@ def _context(docs: Path | None) -> Any:
 
 def _failures(context: Any, batches: Sequence[Batch]) -> tuple[Failure, ...]:
     source = context.data_sources.add_pandas("frames")
-    found = []
+    found: list[Failure] = []
     for batch in batches:
         results = _validate(context, source, batch).results
         found.extend(_failure(batch, r) for r in results if not r.success)
