@@ -66,7 +66,7 @@ class Fleet:
         day = _ratio(total.sum(axis=1), known.sum(axis=1))[:, None, :]
         own = _ratio(total.sum(axis=(1, 2)), known.sum(axis=(1, 2)))[:, None, None]
         filled = np.where(known, grid, np.where(np.isfinite(day), day, own))
-        known_or_zero: FloatArray = np.nan_to_num(filled, nan=0.0)
+        known_or_zero = np.asarray(np.nan_to_num(filled, nan=0.0), dtype=np.float64)
         return known_or_zero
 
     def without(self, dropped: NDArray[np.bool_]) -> Fleet:
@@ -79,23 +79,31 @@ class Fleet:
 
 
 def _ratio(total: FloatArray, count: NDArray[np.int_]) -> FloatArray:
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    ratio: FloatArray = np.full(total.shape, np.nan)
+    np.divide(total, count, out=ratio, where=count > 0)
+    return ratio
 
 
 def build_fleet(inputs: LatencyInputs) -> Fleet:
     """Return the dense view of ``inputs``."""
     rows, asked = inputs.rows, inputs.candidates
-    ids = [rows["service_id"], asked["service_id"]]
+    places = inputs.places
+    ids = [rows["service_id"], asked["service_id"], places["service_id"]]
     ids += [inputs.edges["caller_service_id"], inputs.edges["callee_service_id"]]
     services = np.array(sorted(set(pd.concat(ids))), dtype=object)
-    regions = np.array(sorted(set(rows["region_id"]) | set(asked["region_id"])), dtype=object)
+    seen = pd.concat([rows["region_id"], asked["region_id"], places["region_id"]])
+    regions = np.array(sorted(set(seen)), dtype=object)
     row_at = (
         _index(services, rows["service_id"]),
         _index(regions, rows["region_id"]),
         rows["day_index"].to_numpy(np.int64),
     )
     active = np.zeros((len(services), len(regions), inputs.days), dtype=bool)
-    active[row_at] = True
+    active[
+        _index(services, places["service_id"]),
+        _index(regions, places["region_id"]),
+        places["day_index"].to_numpy(np.int64),
+    ] = True
     rtt = _rtt_cube(inputs, regions)
     near, reach = _reach(active, rtt, inputs.misroute_share)
     calls = _calls(inputs.edges, services)

@@ -22,6 +22,8 @@ class LatencyInputs:
     Attributes:
         rows: One row per service, region and day; ``is_labelled`` says that a latency was seen.
         edges: Synchronous calls with ``latency_factor`` and ``stage``.
+        places: Where and when services ran, ``service_id, region_id, day_index``; more than the
+            rows, whose latency may have been set aside.
         rtt: Round trips ``client_id, region_id, day_index, rtt_ms``; day -1 holds the median.
         candidates: Every active service in every region.
         days: Days of the history; ``day_index`` runs from 0 to ``days - 1``.
@@ -31,6 +33,7 @@ class LatencyInputs:
 
     rows: pd.DataFrame
     edges: pd.DataFrame
+    places: pd.DataFrame
     rtt: pd.DataFrame
     candidates: pd.DataFrame
     days: int
@@ -88,6 +91,7 @@ def build_inputs(
     return LatencyInputs(
         rows=_plain(table),
         edges=calls,
+        places=_places(table, shares, first_on, last_on),
         rtt=_round_trips(shares, pairs, first_on),
         candidates=_plain(asked),
         days=int((last_on - first_on).days) + 1,
@@ -112,12 +116,23 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
+def _places(
+    rows: pd.DataFrame, shares: pd.DataFrame, first_on: pd.Timestamp, last_on: pd.Timestamp
+) -> pd.DataFrame:
+    served = shares[ROW_KEY].assign(placed_on=pd.to_datetime(shares["placed_on"]))
+    served = served[(served["placed_on"] >= first_on) & (served["placed_on"] <= last_on)]
+    both = pd.concat([rows[ROW_KEY], served], ignore_index=True).drop_duplicates()
+    both["day_index"] = (both["placed_on"] - first_on).dt.days
+    return both.sort_values(ROW_KEY, ignore_index=True)
+
+
 def _round_trips(shares: pd.DataFrame, pairs: pd.DataFrame, first_on: pd.Timestamp) -> pd.DataFrame:
     median = pairs[["client_id", "region_id", "rtt_ms"]].assign(day_index=-1)
     daily = shares[["client_id", "region_id", "placed_on", "rtt_ms"]].dropna()
     daily = daily.assign(day_index=(pd.to_datetime(daily["placed_on"]) - first_on).dt.days)
     key = ["client_id", "region_id", "day_index"]
-    daily = daily.groupby(key, as_index=False, sort=True)["rtt_ms"].median()
+    daily = daily.groupby(key, sort=True)["rtt_ms"].median().reset_index()
     columns = [*key, "rtt_ms"]
     both = pd.concat([median[columns], daily[columns]], ignore_index=True)
-    return both.astype({"rtt_ms": np.float64})
+    both["rtt_ms"] = both["rtt_ms"].astype(np.float64)
+    return both

@@ -162,7 +162,8 @@ def _with_bases(
             left = without[mine] - slopes.calls * waiting[region[mine], day[mine]]
             base[service] = max(0.0, float(np.median(left)))
         own = spread.demand[service] + slopes.queue * spread.queue[service]
-        return own + slopes.calls * waiting + base[service]
+        inside: FloatArray = own + slopes.calls * waiting + base[service]
+        return inside
 
     waiting = walk(fleet, finish)
     medians = _template_medians(columns.template, base, ~physics.is_cold)
@@ -254,6 +255,7 @@ def waiting_with(columns: Columns, fleet: Fleet, physics: Physics, q_hat_ms: Flo
 
     def finish(service: int, waiting: FloatArray) -> FloatArray:
         own = demand[service] + slopes.queue * queue[service]
-        return own + slopes.calls * waiting + base[service]
+        inside: FloatArray = own + slopes.calls * waiting + base[service]
+        return inside
 
     return replace(physics, waiting_ms=walk(fleet, finish))

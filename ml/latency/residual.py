@@ -73,8 +73,7 @@ class Templates:
     def code(self, values: pd.Series) -> FloatArray:
         """Return the code of each template, NaN if it was never seen."""
         position = {name: float(i) for i, name in enumerate(self.names)}
-        code: FloatArray = values.map(position).to_numpy(np.float64, na_value=np.nan)
-        return code
+        return np.array([position.get(str(name), np.nan) for name in values], dtype=np.float64)
 
 
 def context(rows: pd.DataFrame, templates: Templates) -> dict[str, FloatArray]:

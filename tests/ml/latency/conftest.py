@@ -242,25 +242,23 @@ def _static(facts: _Facts, service: str) -> dict[str, object]:
 def _feature_tables(facts: _Facts, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     count, days = facts.rtt.shape[0], facts.rtt.shape[2]
     last_on = FIRST_ON + pd.Timedelta(days=days - 1)
-    pairs, shares = [], []
+    pairs = []
     for client in range(count):
         for region in range(count):
             ends = {"client_id": REGIONS[client], "region_id": REGIONS[region]}
             median = float(np.median(facts.rtt[client, region]))
             pairs.append({**ends, "client_is_region": True, "rtt_ms": median})
-            for day in range(days):
-                on = FIRST_ON + pd.Timedelta(days=day)
-                value = float(facts.rtt[client, region, day])
-                shares.append(
-                    {
-                        **ends,
-                        "service_id": facts.ids[-1],
-                        "placed_on": on,
-                        "share": 1.0 / count,
-                        "is_user": False,
-                        "rtt_ms": value,
-                    }
-                )
+    placed = rows[["service_id", "region_id", "placed_on", "day_index"]]
+    here = placed["region_id"].map(REGIONS.index).to_numpy()
+    shares = [
+        placed.drop(columns="day_index").assign(
+            client_id=REGIONS[client],
+            share=1.0 / count,
+            is_user=False,
+            rtt_ms=facts.rtt[client, here, placed["day_index"].to_numpy()],
+        )
+        for client in range(count)
+    ]
     candidates = []
     for service in facts.ids:
         ever = {r for day in facts.active[service] for r in day}
@@ -294,7 +292,7 @@ def _feature_tables(facts: _Facts, rows: pd.DataFrame) -> dict[str, pd.DataFrame
         "feat_window": pd.DataFrame([window]),
         "feat_latency__service_region_days": rows,
         "feat_latency__dependencies": facts.edges,
-        "feat_latency__call_shares": pd.DataFrame(shares),
+        "feat_latency__call_shares": pd.concat(shares, ignore_index=True),
         "feat_placement__region_pairs": pd.DataFrame(pairs),
         "feat_latency__candidates": pd.DataFrame(candidates),
         "feat_degradations": pd.DataFrame({"code": ["X"], "scope": ["fleet"], "detail": ["x"]}),
