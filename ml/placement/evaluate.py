@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from ml.placement.instance import BANNED, INCOMPLETE, NOT_OFFERED, RESIDENCY, Floats, Instance, Ints
+from ml.placement.instance import (
+    BANNED,
+    INCOMPLETE,
+    NOT_OFFERED,
+    RESIDENCY,
+    Flags,
+    Floats,
+    Instance,
+    Ints,
+)
 from ml.placement.slots import Slots
 
 RULES = (
@@ -75,6 +84,8 @@ class Today:
     """Number of today's set; where none is known, of the best single region."""
     dependency_ms: Floats
     """Estimated time on calls today, ``(S, R)``; predictions hold it already."""
+    pinned: Flags
+    """Services that stay, because their rules and others' contradict each other, ``(S,)``."""
 
 
 def _bucket(instance: Instance, utilisation: Floats) -> Ints:

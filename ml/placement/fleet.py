@@ -187,14 +187,15 @@ def describe_today(instance: Instance, space: SetSpace) -> tuple[Today, Fleet]:
     sticky = instance.policy.stickiness_share * (run + first.assessed.waiting)[:, 0]
     move = transfer / instance.policy.migration_amortisation_hours + sticky[:, None]
     move = np.where(has_today[:, None], move, 0.0)
-    today = Today(move, floor, home, first.dependency_ms)
+    today = Today(move, floor, home, first.dependency_ms, np.zeros(n, dtype=bool))
     return today, evaluate_fleet(instance, space, home, today, is_today=True)
 
 
 def nothing_to_compare(instance: Instance, home: Ints) -> Today:
     """Return a comparison that costs nothing and asks for nothing."""
     shape = (instance.n_services, instance.n_regions)
-    return Today(np.zeros(shape), np.zeros(shape[0]), home, np.zeros(shape))
+    free = np.zeros(shape[0], dtype=bool)
+    return Today(np.zeros(shape), np.zeros(shape[0]), home, np.zeros(shape), free)
 
 
 def migration_usd(instance: Instance) -> Floats:

@@ -123,7 +123,7 @@ def table_of(
         waiting[services], mean[services] = found.waiting, found.mean_ms
         slo[services] = found.slo_share
     is_open = broken == 0
-    is_stuck = ~is_open.any(axis=1)
+    is_stuck = ~is_open.any(axis=1) | today.pinned
     stay = is_stuck | instance.is_fixed
     is_open[stay] = False
     is_open[stay, today.home[stay]] = True

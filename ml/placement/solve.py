@@ -7,7 +7,7 @@ every service exactly, solves the master problem, and keeps what an exact evalua
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ml.placement.diagnose import explain_shortage
 from ml.placement.errors import InfeasibleError
 from ml.placement.evaluate import Today
 from ml.placement.fleet import Fleet, describe_today, evaluate_fleet
-from ml.placement.instance import Floats, Instance, Ints
+from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.master import Master, overload, solve_master
 from ml.placement.pricing import PlanTable, price_all
 from ml.placement.rules import cheapest_sets, hub_sets, nearest_sets
@@ -95,20 +95,48 @@ def solve(instance: Instance, *, quick: bool = False) -> Solution:
     refused: InfeasibleError | None = None
     for begin in starts:
         try:
-            found = _descend(instance, space, today, today_fleet, begin)
+            found = _settle(instance, space, today, today_fleet, begin)
         except InfeasibleError as error:
             refused = refused or error
             continue
-        if best is None or found.upper_micro < best.upper_micro:
+        if best is None or _rank(found) < _rank(best):
             best = found
     if best is None:
         raise refused if refused else AssertionError("no start was tried")
     return best
 
 
-def _descend(
+def _rank(solution: Solution) -> tuple[int, int]:
+    """Fewer services without a plan come first, then cost."""
+    return int(solution.table.is_stuck.sum()), solution.upper_micro
+
+
+def _settle(
     instance: Instance, space: SetSpace, today: Today, today_fleet: Fleet, start: Ints
 ) -> Solution:
+    """Search; where rules of services contradict each other, those services stay where they are.
+
+    A service can have plans that keep its own rules and none that leave its callers' rules kept.
+    Such services are pinned to their present regions and reported, like those without any plan.
+    """
+    while True:
+        found = _descend(instance, space, today, today_fleet, start)
+        if isinstance(found, Solution):
+            return found
+        if not (found & ~today.pinned).any():
+            raise InfeasibleError(
+                ("UNKNOWN",),
+                f"no plan found: {int(found.sum())} services break their rules wherever they run; "
+                "this proves no contradiction, another move budget or capacity may help",
+            )
+        today = replace(today, pinned=today.pinned | found)
+        start = np.where(today.pinned, today.home, start)
+
+
+def _descend(
+    instance: Instance, space: SetSpace, today: Today, today_fleet: Fleet, start: Ints
+) -> Solution | Flags:
+    """Return the best plan from a start, or the services that break a rule in the last one."""
     capacity, moves = instance.capacity_vcpu, move_limit(instance)
     fleet = evaluate_fleet(instance, space, start, today)
     best: Solution | None = None
@@ -137,24 +165,8 @@ def _descend(
             break
         fleet = following
     if best is None:
-        best = _last_resort(instance, space, today, today_fleet, fleet)
+        return _broken(instance, table, fleet)
     return Solution(**{**best.__dict__, "rounds": rounds, "stop_reason": stop})
-
-
-def _last_resort(
-    instance: Instance, space: SetSpace, today: Today, today_fleet: Fleet, fleet: Fleet
-) -> Solution:
-    """Certify the last plan, or say that none was found that keeps every rule at its own flows."""
-    table, clients = price_all(instance, space, fleet, today)
-    over, broken, _ = _key(instance, table, fleet)
-    if over or broken:
-        raise InfeasibleError(
-            ("UNKNOWN",),
-            f"no plan found that keeps every rule: {broken} services break theirs, {over} units of "
-            "capacity or moves are missing; this proves no contradiction, more rounds may help",
-        )
-    master = solve_master(table, instance.capacity_vcpu, move_limit(instance), fleet.chosen)
-    return Solution(instance, space, today, today_fleet, fleet, table, clients, master, 0, "rounds")
 
 
 def _key(instance: Instance, table: PlanTable, fleet: Fleet) -> Key:
@@ -163,16 +175,21 @@ def _key(instance: Instance, table: PlanTable, fleet: Fleet) -> Key:
     A service that no set can satisfy, or that is fixed, stays where it is; its broken rules are
     reported, and any plan has them.
     """
-    free = ~(table.is_stuck | instance.is_fixed)
     n = np.arange(instance.n_services)
     use = np.zeros(instance.n_regions)
     vcpu = fleet.assessed.instances[:, 0] * instance.cpu_cores[:, None]
     np.add.at(use, table.space.slot_region[fleet.chosen], vcpu)
     over = np.maximum(0.0, use - instance.capacity_vcpu - 1e-6).sum()
     over += max(0.0, table.added[n, fleet.chosen].sum() - move_limit(instance))
-    broken = int(((fleet.assessed.broken[:, 0] != 0) & free).sum())
-    astray = (table.is_stuck | instance.is_fixed) & ~table.is_open[n, fleet.chosen]
-    return int(np.ceil(over)), broken + int(astray.sum()), int(fleet.cost_micro.sum())
+    broken = int(_broken(instance, table, fleet).sum())
+    return int(np.ceil(over)), broken, int(fleet.cost_micro.sum())
+
+
+def _broken(instance: Instance, table: PlanTable, fleet: Fleet) -> Flags:
+    """Return the services that break a rule, or left the regions they must keep."""
+    stays = table.is_stuck | instance.is_fixed
+    astray = ~table.is_open[np.arange(instance.n_services), fleet.chosen]
+    return np.asarray(np.where(stays, astray, fleet.assessed.broken[:, 0] != 0))
 
 
 def _accept(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.ml.placement.builder import build_instance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -18,6 +18,7 @@ from ml.placement.instance import Instance
 from ml.placement.master import lower_bound, overload, solve_master
 from ml.placement.pricing import price_all
 from ml.placement.solve import move_limit, space_of
+from tests.ml.placement.builder import build_instance
 
 _FREE = {
     "misroute_share": 0.0,
@@ -79,12 +80,13 @@ class _Programme:
                 self.rows.append((least, 0, np.inf))
                 for h in range(one.peak_rps.shape[2]):
                     room = {
-                        int(v): -float(d) for v, d in zip(self.y[s, :, r], one.peak_rps[s, :, h])
+                        int(v): -float(d)
+                        for v, d in zip(self.y[s, :, r], one.peak_rps[s, :, h], strict=False)
                     }
                     self.rows.append((room | {int(self.n[s, r]): float(rate[s])}, -1e-7, np.inf))
             for o in range(one.n_origins):
                 self._route(s, o)
-        moves = {int(self.x[s, r]): 1.0 for s, r in zip(*np.nonzero(~one.current))}
+        moves = {int(self.x[s, r]): 1.0 for s, r in zip(*np.nonzero(~one.current), strict=False)}
         self.rows.append((moves, 0, move_limit(one)))
         for r in np.flatnonzero(np.isfinite(one.capacity_vcpu)):
             use = {int(self.n[s, r]): float(one.cpu_cores[s]) for s in range(one.n_services)}
@@ -198,7 +200,7 @@ def test_more_moves_never_cost_more() -> None:
         instance = build_instance(25, 4, 7, hours=6, calls=False, move_budget=budget)
         found = solve(instance)
         costs.append((found.upper_micro, found.upper_micro - found.lower_micro))
-    for (more, slack), (fewer, _) in zip(costs, costs[1:], strict=False):
+    for (more, slack), (fewer, _) in itertools.pairwise(costs):
         assert fewer <= more + slack
 
 
