@@ -136,7 +136,9 @@ def user_rates(
     return rates
 
 
-def propagate(rates: Floats, services: Services, graph: Graph) -> Floats:
+def propagate(
+    rates: Floats, services: Services, graph: Graph, days: np.ndarray | None = None
+) -> Floats:
     """Return the requests per second that reach each service, per user origin, in place.
 
     Callers come before callees by layer; a call to a service outside its life carries nothing.
@@ -145,9 +147,10 @@ def propagate(rates: Floats, services: Services, graph: Graph) -> Floats:
         rates: Direct user requests, shape (S, O, H); overwritten with the total.
         services: All services.
         graph: The call graph.
+        days: Absolute days of the columns; from day 0 on when not given.
     """
-    days = rates.shape[-1] // HOURS_PER_DAY
-    alive = np.repeat(services.alive(np.arange(days)), HOURS_PER_DAY, axis=1)
+    when = np.arange(rates.shape[-1] // HOURS_PER_DAY) if days is None else days
+    alive = np.repeat(services.alive(when), HOURS_PER_DAY, axis=1)
     order = np.argsort(services.layer[graph.caller], kind="stable")
     for e in order:
         caller, callee = graph.caller[e], graph.callee[e]
@@ -182,11 +185,17 @@ def poisson(mean: Floats, u: Floats, z: Floats) -> np.ndarray:
     return counts.astype(np.int64)
 
 
-def offered_requests(seed: int, rates: Floats) -> np.ndarray:
-    """Return integer requests of every service, user origin and hour, shape (S, O, H)."""
-    services, origins, hours = rates.shape
+def offered_requests(seed: int, rates: Floats, hours: np.ndarray | None = None) -> np.ndarray:
+    """Return integer requests of every service, user origin and hour, shape (S, O, H).
+
+    Args:
+        seed: Seed of the world.
+        rates: Expected requests per second, shape (S, O, H).
+        hours: Absolute hours of the columns; from hour 0 on when not given.
+    """
+    services, origins, columns = rates.shape
     out = np.empty(rates.shape, dtype=np.int64)
-    t = np.arange(hours)
+    t = np.arange(columns) if hours is None else hours
     for s in range(services):
         cells = counter(s, np.arange(origins)[:, None], t)
         u = uniform(seed, "poisson", cells)

@@ -23,7 +23,6 @@ from generator.synthetic.rng import Floats, counter, uniform
 Columns = dict[str, pa.Array]
 # Light in fibre, km per ms: c over the refractive index 1.468 of standard single-mode fibre.
 _LIGHT_KM_PER_MS = 204.218
-_CAPACITY_DAYS = 7
 _TRAFFIC_BLOCK = 25
 
 
@@ -79,10 +78,10 @@ def _days(base: Foundation, days: np.ndarray) -> np.ndarray:
 def _regions(base: Foundation, past: History) -> Columns:
     geography, fleet = base.geography, base.services
     rows = geography.rows
-    vcpu = (past.instances[:, :_CAPACITY_DAYS] * fleet.cores[:, None, None]).sum(axis=0).mean(0)
+    vcpu = (past.instances[:, -1] * fleet.cores[:, None]).sum(axis=0)
     key = counter(0, np.arange(len(rows)))
-    # About two regions in three have a limit; the fleet uses 62 to 74 % of it in its first week.
-    limit = np.ceil(vcpu / (0.62 + 0.12 * uniform(base.seed, "capacity", key)) / 10) * 10
+    # About two regions in three have a limit; the fleet uses 60 to 70 % of it on its last day.
+    limit = np.ceil(vcpu / (0.60 + 0.10 * uniform(base.seed, "capacity", key)) / 10) * 10
     limited = uniform(base.seed, "has_capacity", key) < 0.65
     out: Columns = {
         name: _text(row[name] for row in rows)

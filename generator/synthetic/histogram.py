@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array
 from scipy.special import ndtr
 
 from generator.synthetic.physics import Latency, Setting, cell_flow, network_ms
@@ -26,28 +26,8 @@ _CHUNK = 2048
 # Below this chance nobody notices the wait; it is merged into the work's mean and variance.
 _NO_WAIT = 1e-4
 _STEP = 0.01
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Groups of requests whose latency has one law T = N + G + W; arrays of shape (C,).
-
-    Attributes:
-        row: Day times regions plus region.
-        network_ms: N.
-        work_ms, work_variance: Mean and variance of the lognormal G.
-        chance, scale_ms: Law of the wait W; chance 0 where it was merged into G.
-        weight, weight_after: Requests in all hours, and in hours after the warm-up.
-    """
-
-    row: np.ndarray
-    network_ms: Floats
-    work_ms: Floats
-    work_variance: Floats
-    chance: Floats
-    scale_ms: Floats
-    weight: Floats
-    weight_after: Floats
+# Gauss-Hermite nodes of a standard normal, for the tail of work plus wait at one objective.
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 
 
 @dataclass(frozen=True)
@@ -65,8 +45,27 @@ class RowHistograms:
     violating: Floats | None
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """Requests of one day, place, region and hour: T = N + G + W; arrays of shape (C,)."""
+
+    row: np.ndarray
+    hour: np.ndarray
+    network_ms: Floats
+    work_ms: Floats
+    work_variance: Floats
+    chance: Floats
+    scale_ms: Floats
+    weight: Floats
+
+
 def service_histograms(
-    setting: Setting, latency: Latency, s: int, *, slo_ms: float | None = None
+    setting: Setting,
+    latency: Latency,
+    s: int,
+    *,
+    kept: Floats | None = None,
+    slo_ms: float | None = None,
 ) -> RowHistograms:
     """Return the histograms of service ``s`` for every day and region.
 
@@ -74,135 +73,186 @@ def service_histograms(
         setting: The fleet, its routes and its load.
         latency: Its composed latency.
         s: Index of the service.
+        kept: Share of requests that are answered at all, shape (D, R, 24); all when not given.
         slo_ms: Objective; when given, violations and after-warm-up counts are returned too.
     """
     flow = cell_flow(setting, s) * 3600.0
+    if kept is not None:
+        flow = flow * kept[:, None]
     days, _, regions, _ = flow.shape
     used = flow > 0
-    cells, group = _merge(setting, latency, s, flow, used)
-    out = np.zeros((days * regions, BINS))
-    after = np.zeros((days * regions, BINS))
-    above = np.zeros(cells.row.size)
-    order = np.argsort(cells.network_ms, kind="stable")
-    for start in range(0, order.size, _CHUNK):
-        part = order[start : start + _CHUNK]
-        cdf = _distribution(cells, part, setting.timeout_ms)
-        mass = _mass(cdf)
-        out += _spread(cells.row[part], cells.weight[part], days * regions) @ mass
-        if slo_ms is not None:
-            after += _spread(cells.row[part], cells.weight_after[part], days * regions) @ mass
-            above[part] = 1 - _at(cdf, slo_ms)
+    cells = _cells(setting, latency, s, flow, used)
+    rows = days * regions
     shape = (days, regions, BINS)
     if slo_ms is None:
-        return RowHistograms(out.reshape(shape), None, None)
+        whole = _mixture(cells, cells.weight[None], rows, setting.timeout_ms)
+        return RowHistograms(whole.reshape(shape), None, None)
+    late = cells.weight * (cells.hour >= WARMUP_HOURS)
+    both = _mixture(cells, np.stack([cells.weight, late]), rows, setting.timeout_ms)
+    whole, after = both.reshape(2, *shape)
     violating = np.zeros(flow.shape)
-    violating[used] = above[group]
-    return RowHistograms(out.reshape(shape), after.reshape(shape), violating)
+    violating[used] = _above(cells, slo_ms)
+    return RowHistograms(whole, after, violating)
 
 
-def _merge(
-    setting: Setting, latency: Latency, s: int, flow: Floats, used: np.ndarray
-) -> tuple[Cells, np.ndarray]:
-    """Return merged cells and the group of every used cell: hours that agree within 1 %."""
+def _cells(setting: Setting, latency: Latency, s: int, flow: Floats, used: np.ndarray) -> _Cells:
     day, _, region, hour = np.nonzero(used)
-    n = network_ms(setting, s)[used]
-    weight = flow[used]
     law = latency.wait
     at = (s, day, region, hour)
     work = latency.own_ms[s][day] + latency.calls_ms[at]
     variance = latency.work_variance_ms2[at]
-    chance, scale = law.chance[at], law.scale_ms[at]
+    chance = law.chance[at]
     slight = (chance < _NO_WAIT) | (law.variance_ms2[at] < 0.01 * variance)
-    work = work + np.where(slight, law.mean_ms[at], 0.0)
-    variance = variance + np.where(slight, law.variance_ms2[at], 0.0)
-    chance = np.where(slight, 0.0, chance)
-    row = day * flow.shape[2] + region
-
-    def level(values: Floats, step: float, bits: int, low: float = 1e-6) -> np.ndarray:
-        steps = np.rint(np.log(np.maximum(values, low)) / step).astype(np.int64)
-        return np.clip(steps + (1 << (bits - 1)), 0, (1 << bits) - 1)
-
-    key = row.astype(np.int64)
-    key = (key << 11) | level(n, _STEP, 11, 0.1)
-    key = (key << 11) | level(work, _STEP, 11, 0.1)
-    key = (key << 10) | level(variance / work**2, 4 * _STEP, 10)
-    key = (key << 9) | level(chance, 3 * _STEP, 9, 1e-3) * (chance > 0)
-    key = (key << 9) | level(scale, 3 * _STEP, 9, 1e-2) * (chance > 0)
-    kept, first, group = np.unique(key, return_index=True, return_inverse=True)
-    total = np.bincount(group, weight, kept.size)
-
-    def mean(values: Floats) -> Floats:
-        merged: Floats = np.bincount(group, values * weight, kept.size) / total
-        return merged
-
-    late = np.bincount(group, weight * (hour >= WARMUP_HOURS), kept.size)
-    cells = Cells(
-        row[first], mean(n), mean(work), mean(variance), mean(chance), mean(scale), total, late
+    return _Cells(
+        row=day * flow.shape[2] + region,
+        hour=hour,
+        network_ms=network_ms(setting, s)[used],
+        work_ms=work + np.where(slight, law.mean_ms[at], 0.0),
+        work_variance=variance + np.where(slight, law.variance_ms2[at], 0.0),
+        chance=np.where(slight, 0.0, chance),
+        scale_ms=law.scale_ms[at],
+        weight=flow[used],
     )
-    return cells, group
 
 
-def _distribution(cells: Cells, part: np.ndarray, timeout_ms: float) -> Floats:
-    """Return P(T <= edge) of some cells, shape (len(part), LOG_BINS + 1)."""
-    n, work = cells.network_ms[part], cells.work_ms[part]
-    log_variance = np.log1p(cells.work_variance[part] / work**2)
-    sd = np.sqrt(log_variance)
-    log_median = np.log(work) - log_variance / 2
-    top = n + np.exp(log_median + 6 * sd)
-    # Cells come sorted by N, so one range of edges serves the whole chunk.
-    low = int(np.searchsorted(EDGES_MS, n.min(), side="right"))
-    high = min(int(np.searchsorted(EDGES_MS, top.max())) + 1, EDGES_MS.size)
-    cdf = np.zeros((part.size, EDGES_MS.size))
-    cdf[:, high:] = 1.0
-    beyond = EDGES_MS[None, low:high] - n[:, None]
-    positive = beyond > 0
-    z = np.full(beyond.shape, -np.inf)
-    np.log(beyond, out=z, where=positive)
-    cdf[:, low:high] = ndtr((z - log_median[:, None]) / sd[:, None])
-    waiting = np.flatnonzero(cells.chance[part] > 0)
-    if waiting.size:
-        chance = cells.chance[part][waiting, None]
-        delayed = _delay(cdf[waiting], cells.scale_ms[part][waiting], low)
+def _level(values: Floats, step: float, bits: int, low: float) -> np.ndarray:
+    """Return values as steps on a log axis, in so many bits."""
+    steps = np.rint(np.log(np.maximum(values, low)) / step).astype(np.int64)
+    return np.clip(steps + (1 << (bits - 1)), 0, (1 << bits) - 1)
+
+
+def _mixture(cells: _Cells, weights: Floats, rows: int, timeout_ms: float) -> Floats:
+    """Return weighted mixtures of the cells' laws by row, shape (len(weights) * rows, BINS).
+
+    The law of N + G is evaluated once for cells that agree within 1 %; waiting is linear in that
+    law, so it is applied once per row and length of the wait, to the mixture of those who wait.
+
+    Args:
+        cells: The cells.
+        weights: One or more weightings of them, the first one positive, shape (K, C).
+        rows: Number of rows.
+        timeout_ms: When a caller gives up.
+    """
+    key = cells.row.astype(np.int64)
+    key = (key << 12) | _level(cells.network_ms, _STEP, 12, 0.1)
+    key = (key << 12) | _level(cells.work_ms, _STEP, 12, 0.1)
+    key = (key << 10) | _level(cells.work_variance / cells.work_ms**2, 10 * _STEP, 10, 1e-6)
+    _, first, group = np.unique(key, return_index=True, return_inverse=True)
+    law = _Law.of(cells, weights[0], group, first.size)
+    waits = np.flatnonzero(cells.chance > 0)
+    wait_key = (cells.row << 12) | _level(cells.scale_ms, 5 * _STEP, 12, 1e-3)
+    _, wait_first, wait_group = np.unique(wait_key[waits], return_index=True, return_inverse=True)
+    upto = np.zeros((len(weights) * rows, EDGES_MS.size))
+    delayed = np.zeros((len(weights) * wait_first.size, EDGES_MS.size))
+    waiting = weights * cells.chance
+    order = np.argsort(law.network_ms, kind="stable")
+    to_row = _gather(cells.row, group, weights - waiting, rows, order)
+    to_wait = _gather(wait_group, group[waits], waiting[:, waits], wait_first.size, order)
+    for start in range(0, order.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        cdf = law.distribution(order[part])
+        upto += to_row[:, part] @ cdf
+        delayed += to_wait[:, part] @ cdf
+    if wait_first.size:
+        share = waiting[0, waits]
+        mass = np.bincount(wait_group, share, wait_first.size)
+
+        def mean(values: Floats) -> Floats:
+            result: Floats = np.bincount(wait_group, share * values[waits], mass.size) / mass
+            return result
+
+        count = len(weights)
+        answered = _delay(delayed, np.tile(mean(cells.scale_ms), count))
         # The time-out cuts the wait: what would wait longer is answered, badly, at that moment.
-        given_up = EDGES_MS[None, :] >= (n + work)[waiting, None] + timeout_ms
-        cdf[waiting] = (1 - chance) * cdf[waiting] + chance * np.where(given_up, 1.0, delayed)
-    return cdf
+        given_up = np.tile(mean(cells.network_ms + cells.work_ms) + timeout_ms, count)
+        answered = np.where(given_up[:, None] <= EDGES_MS, delayed[:, -1:], answered)
+        row = cells.row[waits][wait_first] + rows * np.arange(count)[:, None]
+        np.add.at(upto, row.ravel(), answered)
+    total = np.concatenate([np.bincount(cells.row, w, rows) for w in weights])
+    counts = np.empty((len(weights) * rows, BINS))
+    counts[:, 0] = upto[:, 0]
+    counts[:, 1:-1] = np.diff(upto, axis=1)
+    counts[:, -1] = total - upto[:, -1]
+    return np.maximum(counts, 0.0)
 
 
-def _delay(cdf: Floats, scale_ms: Floats, first: int) -> Floats:
+def _gather(
+    target: np.ndarray, source: np.ndarray, weights: Floats, targets: int, order: np.ndarray
+) -> csc_array:
+    """Return the sums from groups to targets, one block of targets per weighting."""
+    count, shape = len(weights), (len(weights) * targets, order.size)
+    row = (target + targets * np.arange(count)[:, None]).ravel()
+    column = np.tile(source, count)
+    return csc_array((weights.ravel(), (row, column)), shape=shape)[:, order]
+
+
+@dataclass(frozen=True)
+class _Law:
+    """Laws of N + G, G lognormal, one per group of cells; arrays of shape (groups,)."""
+
+    network_ms: Floats
+    log_median: Floats
+    log_sd: Floats
+
+    @classmethod
+    def of(cls, cells: _Cells, weight: Floats, group: np.ndarray, size: int) -> _Law:
+        total = np.bincount(group, weight, size)
+
+        def mean(values: Floats) -> Floats:
+            merged: Floats = np.bincount(group, values * weight, size) / total
+            return merged
+
+        work = mean(cells.work_ms)
+        log_variance = np.log1p(mean(cells.work_variance) / work**2)
+        return cls(mean(cells.network_ms), np.log(work) - log_variance / 2, np.sqrt(log_variance))
+
+    def distribution(self, part: np.ndarray) -> Floats:
+        """Return P(N + G <= edge) of some groups, shape (len(part), LOG_BINS + 1)."""
+        n, median, sd = self.network_ms[part], self.log_median[part], self.log_sd[part]
+        # Groups come sorted by N, so one range of edges serves the whole chunk.
+        low = int(np.searchsorted(EDGES_MS, n.min(), side="right"))
+        top = float((n + np.exp(median + 6 * sd)).max())
+        high = min(int(np.searchsorted(EDGES_MS, top)) + 1, EDGES_MS.size)
+        cdf = np.zeros((part.size, EDGES_MS.size))
+        cdf[:, high:] = 1.0
+        z = np.maximum(EDGES_MS[None, low:high] - n[:, None], 1e-300)
+        np.log(z, out=z)
+        z -= median[:, None]
+        z /= sd[:, None]
+        ndtr(z, out=cdf[:, low:high])
+        return cdf
+
+
+def _delay(upto: Floats, scale_ms: Floats) -> Floats:
     """Return the distribution of N + G + Exp(scale), from that of N + G on the same edges.
 
-    It solves θ H' = F - H, exactly where F is linear inside a bin.
+    It solves θ H' = F - H, exactly where F is linear inside a bin; linear in F, so any measure
+    may take the place of a distribution.
     """
-    f = np.ascontiguousarray(cdf.T)
+    f = np.ascontiguousarray(upto.T)
     h = np.zeros_like(f)
-    start = max(first - 1, 0)
-    for k in range(start, EDGES_MS.size - 1):
+    for k in range(EDGES_MS.size - 1):
         alpha = (EDGES_MS[k + 1] - EDGES_MS[k]) / scale_ms
         fade = -np.expm1(-alpha)
         h[k + 1] = h[k] + fade * (f[k] - h[k]) + (f[k + 1] - f[k]) * (1 - fade / alpha)
     return h.T
 
 
-def _mass(cdf: Floats) -> Floats:
-    """Return the probability of every bin from the distribution at the edges, (C, BINS)."""
-    mass = np.empty((cdf.shape[0], BINS))
-    mass[:, 0] = cdf[:, 0]
-    mass[:, 1:-1] = np.diff(cdf, axis=1)
-    mass[:, -1] = 1 - cdf[:, -1]
-    return mass
-
-
-def _spread(row: np.ndarray, weight: Floats, rows: int) -> csr_array:
-    return csr_array((weight, (row, np.arange(row.size))), shape=(rows, row.size))
-
-
-def _at(cdf: Floats, ms: float) -> Floats:
-    """Return P(T <= ms), log-linear inside a bin."""
-    position = np.log(ms / FIRST_MS) / np.log(GROWTH)
-    k = int(np.clip(np.floor(position), 0, LOG_BINS - 1))
-    inside = np.clip(position - k, 0.0, 1.0)
-    result: Floats = cdf[:, k] + inside * (cdf[:, k + 1] - cdf[:, k])
+def _above(cells: _Cells, ms: float) -> Floats:
+    """Return P(T > ms) of every cell, by quadrature over the work."""
+    log_variance = np.log1p(cells.work_variance / cells.work_ms**2)
+    sd = np.sqrt(log_variance)
+    median = np.log(cells.work_ms) - log_variance / 2
+    left = ms - cells.network_ms
+    at_once = ndtr((median - np.log(np.maximum(left, 1e-300))) / sd)
+    waits = np.flatnonzero(cells.chance > 0)
+    tail = np.zeros(waits.size)
+    for node, weight in zip(_NODES, _WEIGHTS / _WEIGHTS.sum(), strict=True):
+        work = np.exp(median[waits] + sd[waits] * node)
+        tail += weight * np.exp(-np.maximum(left[waits] - work, 0.0) / cells.scale_ms[waits])
+    above = at_once.copy()
+    above[waits] = (1 - cells.chance[waits]) * at_once[waits] + cells.chance[waits] * tail
+    result: Floats = above
     return result
 
 

@@ -26,9 +26,10 @@ from generator.synthetic.physics import (
     waits,
     weighted_daily,
 )
-from generator.synthetic.placement import instances_of, region_sets
-from generator.synthetic.rng import Floats, counter, normal, uniform
-from generator.synthetic.routing import make_flows, make_routes
+from generator.synthetic.placement import region_sets
+from generator.synthetic.rng import Floats, counter, normal
+from generator.synthetic.setting import settle
+from generator.synthetic.slo import objectives_ms
 
 # Values of (service, day, region, hour) held at once; bounds memory at any size.
 _CELLS = 6_000_000
@@ -111,7 +112,6 @@ def make_history(base: Foundation, days: int, progress: Progress | None = None) 
         cpu=np.zeros(shape),
         instances=np.zeros(shape, dtype=np.int64),
         fleet=np.zeros((days, BINS)),
-        slo_p95_ms=np.full(count, np.nan),
     )
     deploy = deploy_drift(base.seed, services, days, p.latency)
     by_day = users.reshape(count, regions, days, 24)
@@ -119,7 +119,7 @@ def make_history(base: Foundation, days: int, progress: Progress | None = None) 
     peak = np.zeros((count, regions))
     for first in range(0, days, step):
         span = slice(first, min(first + step, days))
-        setting, peak = _settle(base, span, by_day, rtt, active, peak)
+        setting, peak = settle(base, span, by_day[:, :, span], rtt[span], active[:, span], peak)
         out.instances[:, span] = setting.instances
         _measure(base, setting, deploy[:, span], span, out)
         say("latency", 0.05 + 0.75 * span.stop / days)
@@ -127,7 +127,7 @@ def make_history(base: Foundation, days: int, progress: Progress | None = None) 
     offered = offered_requests(base.seed, rates)
     requests = _served(offered, out.truth["load_rps"])
     seen = _see(base, out, requests, active)
-    slo = _objectives(base, out)
+    slo = objectives_ms(base)
     say("observed", 0.85)
     return History(
         days,
@@ -151,39 +151,6 @@ class _Columns:
     cpu: Floats
     instances: np.ndarray
     fleet: Floats
-    slo_p95_ms: Floats
-
-
-def _settle(
-    base: Foundation,
-    span: slice,
-    by_day: Floats,
-    rtt: Floats,
-    active: np.ndarray,
-    peak_before: Floats,
-) -> tuple[Setting, Floats]:
-    """Return the setting of some days, and the peaks of their last day."""
-    p, services = base.params, base.services
-    routes = make_routes(active[:, span], rtt[span], p.placement.misroute_share)
-    users = by_day[:, :, span]
-    flows = make_flows(users, routes, services, base.graph, by_origin=False)
-    peak = flows.load.max(axis=3)
-    instances = instances_of(
-        base.seed, services, span.start, peak, peak_before, active[:, span], p.placement
-    )
-    setting = Setting(
-        services,
-        base.graph,
-        routes,
-        rtt[span],
-        base.geography.numbers("last_mile_ms"),
-        users.transpose(0, 2, 1, 3),
-        flows.calls[:, :, :, 0],
-        flows.load,
-        instances,
-        p.timeout_ms,
-    )
-    return setting, peak[:, -1]
 
 
 def _measure(
@@ -240,10 +207,6 @@ def _percentiles(
             seen = np.clip(level + z * np.sqrt(level * (1 - level) / n), 0.5, 0.9999)
             out.observed[level][s, span] = quantile(counts, seen)
         out.truth["histogram_mean_ms"][s, span] = mean_ms(counts)
-        born = int(base.services.born_day[s])
-        if span.start <= born < span.stop:
-            day = counts[born - span.start].sum(axis=0)
-            out.slo_p95_ms[s] = quantile(day, np.array(0.95))
 
 
 def _served(offered: np.ndarray, load_rps: Floats) -> np.ndarray:
@@ -279,11 +242,3 @@ def _see(
     }
     served = active & (requests > 0)
     return {name: np.where(served, value, np.nan) for name, value in seen.items()}
-
-
-def _objectives(base: Foundation, out: _Columns) -> Floats:
-    """Return slo_p95_ms: the true p95 of the first placement, times 1.1 to 1.6, rounded."""
-    key = counter(np.arange(len(base.services)))
-    slack = 1.1 + 0.5 * uniform(base.seed, "slo", key)
-    # Unknown (nan) for a service that nobody called on its first day.
-    return np.maximum(np.rint(out.slo_p95_ms * slack), 1.0)

@@ -107,6 +107,13 @@ class DirtParams:
 
 
 @dataclass(frozen=True)
+class MoneyParams:
+    """Prices that no fact of a region tells."""
+
+    storage_usd_per_gb_month: float
+
+
+@dataclass(frozen=True)
 class Params:
     """Everything a modeller may tune."""
 
@@ -120,6 +127,7 @@ class Params:
     network: NetworkParams
     latency: LatencyParams
     dirt: DirtParams
+    money: MoneyParams
 
 
 def _section(cls: type[Any], name: str, raw: dict[str, Any]) -> Any:
@@ -146,6 +154,7 @@ def load_params() -> Params:
         "network": NetworkParams,
         "latency": LatencyParams,
         "dirt": DirtParams,
+        "money": MoneyParams,
     }
     for name, cls in sections.items():
         if name in raw:

@@ -1,0 +1,209 @@
+"""Noise of one replication on a plan, and the outcomes that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from generator.synthetic.foundation import Foundation
+from generator.synthetic.histogram import BINS, EDGES_MS, FIRST_MS, GROWTH
+from generator.synthetic.observe import deploy_drift, row_noise
+from generator.synthetic.outcomes import Outcomes
+from generator.synthetic.rng import Floats, counter, uniform
+from generator.synthetic.twin import Demand, Load, Physics
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Noise of every row: factor on latency and extra error rate, shape (S, D, R)."""
+
+    latency: Floats
+    errors: Floats
+    replication: int
+
+
+def factors_of(
+    base: Foundation, demand: Demand, physics: Physics, replication: int, history_days: int
+) -> Factors:
+    """Return the noise of a replication; the same for every plan but for the share of own work.
+
+    Replication 0 goes on with the world's own noise. Others draw new row noise and incidents,
+    and their own deploys from the end of the history on, applied to the share of own work.
+    """
+    regions = demand.rtt_ms.shape[1]
+    horizon = int(demand.days.max()) + 1
+    # An odd multiplier keeps the seeds of different replications apart.
+    seed = (base.seed + replication * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    noise = row_noise(seed, base.services, regions, horizon, base.params.latency)
+    when = demand.days
+    factor = (np.exp(noise.log_noise) * noise.incident)[:, when]
+    if replication:
+        drift = deploy_drift(seed, base.services, horizon, base.params.latency)
+        known = drift[:, min(history_days, horizon) - 1][:, None]
+        extra = np.where(when >= history_days, drift[:, when] - known, 0.0)
+        factor = factor * np.exp(physics.own_share * extra[:, :, None])
+    return Factors(factor, noise.incident_errors[:, when], replication)
+
+
+def outcomes_of(
+    base: Foundation,
+    demand: Demand,
+    load: Load,
+    physics: Physics,
+    noise: Factors,
+    lost: Floats,
+    days: tuple[date, ...],
+) -> Outcomes:
+    """Return the outcomes of a plan under one replication's noise."""
+    shares = _shares(base, load, physics, noise)
+    scale = physics.inputs.demand_scale
+    offered = demand.offered
+    if scale != 1.0:
+        offered = np.rint(offered * scale).astype(np.int64)
+    dropped = _split(base.seed, "dropped", offered, shares[1], noise.replication)
+    failed = _split(base.seed, "failed", offered, shares[2], noise.replication)
+    failed = np.minimum(failed, offered - dropped)
+    served = offered - dropped - failed
+    late = np.rint(served * shares[3]).astype(np.int64)
+    latency = np.rint(served * shares[0] * 1000.0).astype(np.int64)
+    timeout_us = int(base.params.timeout_ms * 1000)
+    ids, regions = base.services.ids, base.geography.region_ids
+    origin = np.argsort(np.array(regions))
+    cost = np.rint(physics.cost * 1e6).astype(np.int64)
+    histogram, after = _histograms(physics, noise, demand.days.size)
+    return Outcomes(
+        service_ids=ids,
+        origin_ids=tuple(regions[o] for o in origin),
+        region_ids=tuple(regions[o] for o in origin),
+        days=days,
+        offered=offered[:, origin],
+        served=served[:, origin],
+        errored=failed[:, origin],
+        dropped=dropped[:, origin],
+        latency_sum_us=latency[:, origin],
+        imputed_sum_us=(latency + (dropped + failed) * timeout_us)[:, origin],
+        slo_violations=late[:, origin],
+        compute_microusd=cost[0],
+        egress_microusd=cost[1],
+        storage_microusd=cost[2],
+        region_utilisation=physics.utilisation[origin],
+        histogram=histogram,
+        histogram_after_warmup=after,
+        bin_edges_ms=np.concatenate([[0.0], EDGES_MS, [np.inf]]),
+        n1_served_share=lost,
+    )
+
+
+def _shares(base: Foundation, load: Load, physics: Physics, noise: Factors) -> Floats:
+    """Return mean latency in ms, and shares dropped, failed and late, shape (4, S, O, H)."""
+    setting = physics.setting
+    count, days, places, _ = setting.users.shape
+    out = np.zeros((4, count, places, days * 24))
+    out[1] = 1.0
+    users = setting.users / physics.inputs.demand_scale
+    lateness = _lateness(physics, noise)
+    for s in range(count):
+        routes = setting.routes[s]
+        noisy = routes * noise.latency[s][:, None, :]
+        trips = setting.services.round_trips[s]
+        failed = np.minimum(physics.failed[s] + noise.errors[s][..., None], 1.0)
+        # Latency is that of answered requests: regions that shed or fail weigh less.
+        kept = np.maximum(1 - physics.shed[s] - failed, 0.0)
+        way = (noisy * setting.rtt_ms) @ kept * trips
+        answer = np.zeros((4, days, places, 24))
+        answer[0] = way + noisy @ (physics.inside_ms[s] * kept)
+        answer[1] = routes @ physics.shed[s]
+        answer[2] = routes @ failed
+        if lateness is not None and physics.violating is not None:
+            weighted = routes * lateness[s][:, None]
+            above = physics.violating[s] * kept[:, None]
+            answer[3] = np.einsum("dqr,dqrh->dqh", weighted, above)
+        calls = load.flows.calls[s]
+        mixed = users[s] * answer
+        # Only users cross the last mile, from where they are.
+        mile = setting.last_mile_ms[:, None] * trips
+        mixed[0] += users[s] * mile * (noisy @ kept)
+        if calls.any():
+            for q in range(places):
+                mixed += answer[:, :, q, None] * calls[:, q]
+        total = load.total[s]
+        answered = np.maximum(total - mixed[1] - mixed[2], 0.0)
+        runs = (total > 0) & routes.any(axis=(1, 2))[:, None, None]
+        share = np.zeros(mixed.shape)
+        share[1] = 1.0
+        for k, by in enumerate((answered, total, total, answered)):
+            np.divide(mixed[k], by, out=share[k], where=runs & (by > 0))
+        out[:, s] = share.transpose(0, 2, 1, 3).reshape(4, places, -1)
+    out[1:] = np.clip(out[1:], 0.0, 1.0)
+    return out
+
+
+def _lateness(physics: Physics, noise: Factors) -> Floats | None:
+    """Return by how much noise multiplies the share above the objective, by row, (S, D, R)."""
+    if physics.counts is None or physics.slo_ms is None:
+        return None
+    s, day, region = physics.rows
+    total = physics.counts[0].sum(axis=1, dtype=np.float64)
+    upto = np.cumsum(physics.counts[0], axis=1, dtype=np.float64)
+    slo = np.where(np.isfinite(physics.slo_ms), physics.slo_ms, 1e6)[s]
+
+    def above(ms: Floats) -> Floats:
+        position = np.clip(np.log(ms / FIRST_MS) / np.log(GROWTH) + 1, 0, BINS - 1.001)
+        k = np.floor(position).astype(np.int64)
+        row = np.arange(k.size)
+        below = np.where(k > 0, upto[row, k - 1], 0.0)
+        return total - below - (position - k) * (upto[row, k] - below)
+
+    before, now = above(slo), above(slo / noise.latency[s, day, region])
+    ratio = np.divide(now, before, out=np.ones_like(now), where=before > 1e-9 * total)
+    out = np.ones(noise.latency.shape)
+    out[s, day, region] = ratio
+    return out
+
+
+def _split(
+    seed: int, stream: str, offered: np.ndarray, share: Floats, replication: int
+) -> np.ndarray:
+    """Return integer parts of the offered requests, right on average, the same for every plan."""
+    count, origins, hours = offered.shape
+    cells = counter(np.arange(count)[:, None, None], np.arange(origins)[:, None], np.arange(hours))
+    u = uniform(seed + replication, stream, cells)
+    return np.minimum(np.floor(offered * share + u).astype(np.int64), offered)
+
+
+def _histograms(physics: Physics, noise: Factors, days: int) -> tuple[Floats, Floats]:
+    """Return the fleet's histograms by day: each row's is shifted by its noise on the log axis."""
+    both = np.zeros((2, days, BINS))
+    if physics.counts is None:
+        return both[0], both[1]
+    s, day, region = physics.rows
+    shift = np.log(noise.latency[s, day, region]) / np.log(GROWTH)
+    whole = np.floor(shift).astype(np.int64)
+    part = (shift - whole).astype(np.float32)
+    low = int(whole.min())
+    span = int(whole.max()) - low + 2
+    group = day * span + (whole - low)
+    # Each row is split over two neighbouring bins, rows with one shift are added first.
+    weights = np.concatenate([1 - part, part])
+    rows = np.tile(np.arange(s.size), 2)
+    gather = csr_array((weights, (np.r_[group, group + 1], rows)), shape=(days * span, s.size))
+    for counts, out in zip(physics.counts, both, strict=True):
+        moved = (gather @ counts).reshape(days, span, BINS).astype(np.float64)
+        for k in range(span):
+            _add_shifted(out, moved[:, k], low + k)
+    return both[0], both[1]
+
+
+def _add_shifted(out: Floats, counts: Floats, by: int) -> None:
+    """Add histograms moved by whole bins; what leaves the scale stays in its end bins."""
+    if by == 0:
+        out += counts
+    elif by > 0:
+        out[:, by:] += counts[:, : BINS - by]
+        out[:, -1] += counts[:, BINS - by :].sum(axis=1)
+    else:
+        out[:, :by] += counts[:, -by:]
+        out[:, 0] += counts[:, :-by].sum(axis=1)

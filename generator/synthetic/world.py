@@ -1,0 +1,160 @@
+"""The world that an experiment may run plans in; every plan meets the same demand and noise."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from generator.synthetic.demand import offered_requests, propagate, user_rates
+from generator.synthetic.foundation import make_foundation
+from generator.synthetic.network import daily_rtt_ms
+from generator.synthetic.outcomes import Outcomes
+from generator.synthetic.rng import Floats
+from generator.synthetic.slo import objectives_ms
+from generator.synthetic.twin import Demand, Inputs, Load, Physics, load_of, physics_of
+from generator.synthetic.twin_loss import served_share_after_loss
+from generator.synthetic.twin_noise import factors_of, outcomes_of
+
+T = TypeVar("T")
+
+
+class _Recent:
+    """Keeps the few results used last; plans and days repeat, replications differ."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Hashable, object] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the kept result of ``key``, or make and keep it."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            self._kept[key] = make()
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        found: T = self._kept[key]  # type: ignore[assignment]
+        return found
+
+
+class SyntheticWorld:
+    """Runs plans in the synthetic world.
+
+    Args:
+        seed: Seed of the world; the one its raw tables were made with.
+        services: Number of services.
+        regions: Number of regions.
+        history_days: Days of the past; the future begins after them.
+    """
+
+    def __init__(
+        self, seed: int = 42, services: int = 150, regions: int = 5, history_days: int = 90
+    ) -> None:
+        self._base = make_foundation(seed, services, regions)
+        self._history_days = history_days
+        self._start = self._base.params.start_on
+        self._demand = _Recent(2)
+        self._loads = _Recent(3)
+        self._physics = _Recent(3)
+        self._losses = _Recent(512)
+
+    @property
+    def history_first_on(self) -> date:
+        """First day of the past."""
+        return self._start
+
+    @property
+    def first_future_on(self) -> date:
+        """First day after the past."""
+        return self._start + timedelta(days=self._history_days)
+
+    @cached_property
+    def _slo_ms(self) -> Floats:
+        return objectives_ms(self._base)
+
+    def run(
+        self,
+        plan: pd.DataFrame,
+        days: Sequence[date],
+        *,
+        replication: int = 0,
+        inputs: Mapping[str, float] | None = None,
+        detail: bool = True,
+    ) -> Outcomes:
+        """Return what happens under ``plan``.
+
+        Args:
+            plan: ``service_id, region_id, instances``; constant over the days.
+            days: Days of the past or the future, ascending.
+            replication: Which draw of row noise, incidents and deploys; 0 is the world's own.
+                All replications and plans meet the same demand.
+            inputs: Factors ``rtt_scale``, ``service_time_scale``, ``capacity_scale``,
+                ``demand_scale``; 1 when not given.
+            detail: Also histograms and objectives.
+
+        Raises:
+            ValueError: If the plan names an unknown service or region, has fewer than one
+                instance, or a day lies before the past.
+        """
+        instances = self._instances(plan)
+        when = self._days(days)
+        scales = Inputs.of(inputs or {})
+        plan_key, day_key = instances.tobytes(), when.tobytes()
+        demand = self._demand.get(day_key, lambda: self._demand_of(when))
+        load: Load = self._loads.get(
+            (plan_key, day_key), lambda: load_of(self._base, demand, instances)
+        )
+        physics: Physics = self._physics.get(
+            (plan_key, day_key, scales, detail),
+            lambda: physics_of(self._base, demand, load, scales, self._slo_ms if detail else None),
+        )
+        lost = self._losses.get(
+            (plan_key, day_key, detail),
+            lambda: served_share_after_loss(self._base, demand, instances, 7 if detail else 1),
+        )
+        noise = factors_of(self._base, demand, physics, replication, self._history_days)
+        return outcomes_of(self._base, demand, load, physics, noise, lost, tuple(days))
+
+    def _instances(self, plan: pd.DataFrame) -> np.ndarray:
+        ids, regions = self._base.services.ids, self._base.geography.region_ids
+        s = pd.Index(ids).get_indexer(pd.Index(plan["service_id"]))
+        r = pd.Index(regions).get_indexer(pd.Index(plan["region_id"]))
+        if (s < 0).any() or (r < 0).any():
+            bad = plan[(s < 0) | (r < 0)].iloc[0].to_dict()
+            msg = f"plan row {bad}, must name a known service and region"
+            raise ValueError(msg)
+        copies = plan["instances"].to_numpy(dtype=np.int64)
+        if (copies < 1).any():
+            msg = f"instances == {copies.min()}, must be at least 1"
+            raise ValueError(msg)
+        out = np.zeros((len(ids), len(regions)), dtype=np.int64)
+        np.add.at(out, (s, r), copies)
+        return out
+
+    def _days(self, days: Sequence[date]) -> np.ndarray:
+        when = np.array([(day - self._start).days for day in days], dtype=np.int64)
+        if when.size == 0 or when.min() < 0 or (np.diff(when) <= 0).any():
+            msg = f"days == {list(days)[:3]}..., must be ascending and not before {self._start}"
+            raise ValueError(msg)
+        return when
+
+    def _demand_of(self, when: np.ndarray) -> Demand:
+        base = self._base
+        horizon = int(when.max()) + 1
+        offsets = base.geography.numbers("utc_offset_hours")
+        users = user_rates(base.seed, base.services, base.users, offsets, horizon, base.params)
+        count, origins, _ = users.shape
+        by_day = np.ascontiguousarray(users.reshape(count, origins, horizon, 24)[:, :, when])
+        del users
+        rates = by_day.reshape(count, origins, -1).copy()
+        rates = propagate(rates, base.services, base.graph, when)
+        hours = (when[:, None] * 24 + np.arange(24)).ravel()
+        rtt = daily_rtt_ms(base.seed, base.geography, horizon, base.params.network)[when]
+        offered = offered_requests(base.seed, rates, hours)
+        return Demand(when, by_day, offered, rtt)
