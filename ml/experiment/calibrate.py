@@ -18,6 +18,8 @@ from ml.experiment.signflip import batch_p_values
 
 FPR_HIGH = 0.06
 FULL_RUNS = 4000
+# Fewer blocks cannot show a size of 5 %, and hide what peeking does.
+MIN_SIZE_BLOCKS = 14
 CANARY_LIMITS = {"service_day_rows_t": 0.30, "delta_ratio": 0.10, "naive_peeking": 0.15}
 
 
@@ -199,7 +201,7 @@ def calibrate(
     Returns:
         One row per source, metric and estimator.
     """
-    sizes, blocks = settings.calibration, settings.evaluate.days // 2
+    sizes, blocks = settings.calibration, max(MIN_SIZE_BLOCKS, settings.evaluate.days // 2)
     rng = generator(settings.experiment_id, settings.seed, "calibrate")
     bank = draw_bank(NoiseWorld(), sizes.worlds, 2 * blocks, rng)
     rows = np.arange(sizes.runs) % sizes.worlds

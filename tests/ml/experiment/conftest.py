@@ -86,7 +86,7 @@ class FakeWorld:
         pairs = set(zip(plan["service_id"], plan["region_id"], strict=True))
         is_treatment = pairs == lab.pairs("recommended")
         knob = knobs if is_treatment else Knobs(rtt_weight=knobs.rtt_weight)
-        S, O, H = len(lab.services), len(lab.origins), 24 * len(days)
+        S, H = len(lab.services), 24 * len(days)
         offered = np.concatenate([self._demand(day) for day in days], axis=2)
         offered = np.rint(offered * factors.get("demand_scale", 1.0)).astype(np.int64)
         if knob.extra_demand:
@@ -309,7 +309,7 @@ class Lab:
 
 
 QUICK: dict[str, Any] = {
-    "baselines": {"random_matched": 200, "days": 1},
+    "baselines": {"random_matched": 20, "days": 1},
     "twin": {
         "replications": 6,
         "replication_days": 2,
@@ -323,10 +323,21 @@ QUICK: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="session")
+def new_lab() -> Any:
+    """Return a function that makes a lab, its placement written, in a folder."""
+
+    def make(folder: Path) -> Lab:
+        made = Lab(folder)
+        made.write_placement()
+        return made
+
+    return make
+
+
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    made = Lab(tmp_path)
-    made.write_placement()
+def lab(tmp_path: Path, new_lab: Any) -> Lab:
+    made: Lab = new_lab(tmp_path)
     return made
 
 
@@ -336,7 +347,7 @@ def settings() -> ExperimentSettings:
     return load_settings(changes=QUICK)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_settings() -> Any:
     """Return a function that lays changes over the small passes."""
 
