@@ -82,7 +82,7 @@ def profile(is_business: bool, weekend: float, utc_offset_hours: float, hours: i
 
     Day 0 is a Monday, so local hours 120 to 167 of each week are the weekend.
     """
-    local = np.arange(hours) + utc_offset_hours
+    local: Floats = np.arange(hours, dtype=np.float64) + utc_offset_hours
     is_weekend = (np.floor(local / 24) % 7) >= 5
     result: Floats = _shape(is_business, local % 24) * np.where(is_weekend, weekend, 1.0)
     return result

@@ -147,7 +147,8 @@ def soil_placement(
     log.note(kind == "orphan", "orphan", "service_id", orphan["service_id"])
     # The later row in file order wins: the wrong one of a conflict comes first.
     whole = pd.concat([before, dirty, after, orphan])
-    return whole.sort_index(kind="stable").reset_index(drop=True)
+    ordered: pd.DataFrame = whole.sort_index(kind="stable").reset_index(drop=True)
+    return ordered
 
 
 @dataclass(frozen=True)

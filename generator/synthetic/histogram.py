@@ -19,7 +19,7 @@ GROWTH = 1.02
 FIRST_MS = 0.5
 LOG_BINS = 590
 BINS = LOG_BINS + 2
-EDGES_MS: Floats = FIRST_MS * GROWTH ** np.arange(LOG_BINS + 1)
+EDGES_MS: Floats = FIRST_MS * GROWTH ** np.arange(LOG_BINS + 1, dtype=np.float64)
 WARMUP_HOURS = 4
 
 _CHUNK = 2048

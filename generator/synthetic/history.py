@@ -216,7 +216,8 @@ def _served(offered: np.ndarray, load_rps: Floats) -> np.ndarray:
     weight = load_rps.sum(axis=2, keepdims=True)
     share = np.divide(load_rps, weight, out=np.zeros_like(load_rps), where=weight > 0)
     upto = np.rint(np.cumsum(share, axis=2) * total[:, :, None])
-    return np.diff(upto, axis=2, prepend=0.0).astype(np.int64)
+    requests: np.ndarray = np.diff(upto, axis=2, prepend=0.0).astype(np.int64)
+    return requests
 
 
 def _see(

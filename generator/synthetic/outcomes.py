@@ -26,7 +26,7 @@ class Outcomes:
         slo_violations: Served requests above the service's objective; zeros without detail.
         compute_microusd, egress_microusd, storage_microusd: Cost, shape (S, D).
         region_utilisation: Busy over running vCPUs, shape (R, H).
-        histogram: Fleet latency of served requests by day, shape (D, B); zeros without detail.
+        histogram: Fleet latency of served requests by day, shape (D, B); None without detail.
         histogram_after_warmup: The same for the hours from 04:00 on.
         bin_edges_ms: Shape (B + 1,), from 0 to infinity.
         n1_served_share: Share of requests still served after the worst loss of one region, (S,).
@@ -47,7 +47,7 @@ class Outcomes:
     egress_microusd: np.ndarray
     storage_microusd: np.ndarray
     region_utilisation: Floats
-    histogram: Floats
-    histogram_after_warmup: Floats
+    histogram: Floats | None
+    histogram_after_warmup: Floats | None
     bin_edges_ms: Floats
     n1_served_share: Floats

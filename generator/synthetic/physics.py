@@ -184,7 +184,8 @@ def network_ms(setting: Setting, s: int) -> Floats:
     share = np.divide(setting.users[s], total, out=np.zeros_like(total), where=total > 0)
     mile = setting.last_mile_ms[:, None] * share
     n: Floats = setting.rtt_ms[..., None] + mile[:, :, None, :]
-    return n * setting.services.round_trips[s]
+    n *= setting.services.round_trips[s]
+    return n
 
 
 def cell_flow(setting: Setting, s: int) -> Floats:
@@ -209,4 +210,5 @@ def weighted_daily(values: Floats, load: Floats) -> Floats:
     """Return the request-weighted mean over the hours of a day, 0 where nothing was served."""
     weight = load.sum(axis=-1)
     total = (values * load).sum(axis=-1)
-    return np.divide(total, weight, out=np.zeros_like(weight), where=weight > 0)
+    mean: Floats = np.divide(total, weight, out=np.zeros_like(weight), where=weight > 0)
+    return mean

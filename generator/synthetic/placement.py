@@ -41,7 +41,8 @@ def region_sets(
     for s in range(count):
         firsts, which = np.unique(began[s], return_inverse=True)
         out[s] = _sets_of(seed, services, users, allowed[s], s, firsts, params)[which]
-    return out & services.alive(t)[:, :, None]
+    out &= services.alive(t)[:, :, None]
+    return out
 
 
 def _sets_of(

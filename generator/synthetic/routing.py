@@ -43,7 +43,7 @@ def make_routes(active: np.ndarray, rtt_ms: Floats, misroute_share: float) -> Fl
     number = np.maximum(active.sum(axis=2), 1)
     spread = misroute_share * active / number[:, :, None]
     share = np.repeat(spread[:, :, None, :], regions, axis=2)
-    runs = active.any(axis=2)
+    runs: np.ndarray = np.any(active, axis=2)
     for q in range(regions):
         distance = np.where(active, rtt_ms[None, :, q, :], np.inf)
         nearest = np.argmin(distance, axis=2)
@@ -70,7 +70,8 @@ def make_flows(
     load = np.zeros((count, days, regions, 24))
     calls = np.zeros((count, days, regions, kept, 24))
     incoming = edges_into(graph, count)
-    runs = routes.any(axis=(2, 3))[:, :, None, None, None]
+    anywhere: np.ndarray = np.any(routes, axis=(2, 3))
+    runs = anywhere[:, :, None, None, None]
     flow: dict[int, Floats] = {}
     for s in np.argsort(services.layer, kind="stable"):
         own = np.zeros((days, regions, kept, 24))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from generator.synthetic.costs import compute_usd, egress_usd, storage_usd
 from generator.synthetic.foundation import Foundation
@@ -14,6 +15,9 @@ from generator.synthetic.observe import deploy_drift, load_errors, shed_share
 from generator.synthetic.physics import Latency, Setting, compose, waits, weighted_daily
 from generator.synthetic.rng import Floats
 from generator.synthetic.routing import Flows, make_flows, make_routes
+
+Halves = NDArray[np.float32]
+"""Half the memory of doubles: histograms of every row are by far the largest thing kept."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,8 @@ class Physics:
     cost: Floats
     utilisation: Floats
     rows: np.ndarray
-    counts: Floats | None
-    violating: Floats | None
+    counts: Halves | None
+    violating: Halves | None
     slo_ms: Floats | None
 
 
@@ -122,7 +126,7 @@ def physics_of(
         slo_ms: Objectives; without them histograms are left out.
     """
     scale = inputs.demand_scale
-    runs = load.routes.any(axis=2)
+    runs: np.ndarray = np.any(load.routes, axis=2)
     setting = Setting(
         base.services,
         base.graph,
@@ -145,7 +149,7 @@ def physics_of(
     own = np.divide(latency.own_ms[:, :, None], inside, out=np.zeros_like(inside), where=inside > 0)
     days = demand.days.size
     flat = np.ones(days)
-    lives = runs.any(axis=2)
+    lives: np.ndarray = np.any(runs, axis=2)
     cost = np.stack(
         [
             compute_usd(base, load.instances)[:, None] * flat * lives,
@@ -178,7 +182,7 @@ def physics_of(
 
 def _detail(
     setting: Setting, latency: Latency, kept: Floats, rows: np.ndarray, slo_ms: Floats
-) -> tuple[Floats, Floats]:
+) -> tuple[Halves, Halves]:
     """Return histograms of answered requests by row, and their share above the objective."""
     count, days, regions, _ = setting.load.shape
     counts = np.zeros((2, rows.shape[1], BINS), dtype=np.float32)
@@ -202,4 +206,5 @@ def _utilisation(setting: Setting, rho: Floats) -> Floats:
     busy = np.einsum("sdr,sdrh->rdh", weight, np.minimum(rho, 1.0))
     running = weight.sum(axis=0).T[:, :, None]
     used = np.divide(busy, running, out=np.zeros_like(busy), where=running > 0)
-    return used.reshape(used.shape[0], -1)
+    by_hour: Floats = used.reshape(used.shape[0], -1)
+    return by_hour

@@ -155,7 +155,8 @@ def _lateness(physics: Physics, noise: Factors) -> Floats | None:
         k = np.floor(position).astype(np.int64)
         row = np.arange(k.size)
         below = np.where(k > 0, upto[row, k - 1], 0.0)
-        return total - below - (position - k) * (upto[row, k] - below)
+        rest: Floats = total - below - (position - k) * (upto[row, k] - below)
+        return rest
 
     before, now = above(slo), above(slo / noise.latency[s, day, region])
     ratio = np.divide(now, before, out=np.ones_like(now), where=before > 1e-9 * total)
@@ -170,15 +171,18 @@ def _split(
     """Return integer parts of the offered requests, right on average, the same for every plan."""
     count, origins, hours = offered.shape
     cells = counter(np.arange(count)[:, None, None], np.arange(origins)[:, None], np.arange(hours))
-    u = uniform(seed + replication, stream, cells)
-    return np.minimum(np.floor(offered * share + u).astype(np.int64), offered)
+    u = uniform(seed, f"{stream}/{replication}", cells)
+    part: np.ndarray = np.minimum(np.floor(offered * share + u).astype(np.int64), offered)
+    return part
 
 
-def _histograms(physics: Physics, noise: Factors, days: int) -> tuple[Floats, Floats]:
+def _histograms(
+    physics: Physics, noise: Factors, days: int
+) -> tuple[Floats, Floats] | tuple[None, None]:
     """Return the fleet's histograms by day: each row's is shifted by its noise on the log axis."""
-    both = np.zeros((2, days, BINS))
     if physics.counts is None:
-        return both[0], both[1]
+        return None, None
+    both = np.zeros((2, days, BINS))
     s, day, region = physics.rows
     shift = np.log(noise.latency[s, day, region]) / np.log(GROWTH)
     whole = np.floor(shift).astype(np.int64)
