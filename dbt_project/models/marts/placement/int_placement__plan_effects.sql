@@ -66,7 +66,6 @@ monthly as (
         current_services.mean_latency_ms as mean_latency_before_ms,
         planned.mean_latency_ms as mean_latency_after_ms,
         planned.mean_latency_ms - current_services.mean_latency_ms as mean_latency_delta_ms,
-        -- Distances to the interval ends, before and after.
         current_services.mean_latency_ms - current_services.mean_latency_lo_ms as below_before_ms,
         current_services.mean_latency_hi_ms - current_services.mean_latency_ms as above_before_ms,
         planned.mean_latency_ms - planned.mean_latency_lo_ms as below_after_ms,
@@ -81,12 +80,16 @@ monthly as (
         current_services.is_feasible as is_feasible_before,
         planned.is_feasible as is_feasible_after,
         current_services.broken_rule as broken_rule_before,
-        planned.broken_rule as broken_rule_after,
-        least(
-            1.0,
-            demand_spread.mean_log_change / (2 * ln(2.0))
-            * ln((1 + planned.interval_level) / (1 - planned.interval_level))
-        ) as demand_half_width_share
+        -- Errors taken as logistic: scale s has mean absolute size 2 s ln 2 and half-width
+        -- s ln((1 + L) / (1 - L)). The case keeps unknown unknown, as least() drops nulls.
+        case
+            when demand_spread.mean_log_change is not null
+                then least(
+                    1.0,
+                    demand_spread.mean_log_change / (2 * ln(2.0))
+                    * ln((1 + planned.interval_level) / (1 - planned.interval_level))
+                )
+        end as demand_half_width_share
     from planned
     inner join runs
         on planned.plan_id = runs.plan_id
@@ -176,7 +179,6 @@ final as (
         is_feasible_before,
         is_feasible_after,
         broken_rule_before,
-        broken_rule_after,
         -- A logistic error whose central interval is the stated one; staying put risks nothing.
         case
             when action = 'keep' then 0.0

@@ -29,6 +29,8 @@ final as (
                     when reason_codes.reason_kind = 'rule' then 1
                     when reason_codes.reason_kind = 'keep' then 2
                     when reason_codes.reason_kind = 'data' then 5
+                    -- A gain that lies elsewhere is said first: the effects below it look worse.
+                    when found.reason_code = 'FLEET_GAIN' then 2
                     when reason_codes.is_for_change then 3
                     else 4
                 end,
