@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ml.placement.evaluate import Assessed, Today, assess
-from ml.placement.instance import Flags, Floats, Instance, Ints, call_layers
+from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.slots import Clients, one_set_each
 from ml.placement.subsets import SetSpace
 
@@ -49,16 +49,16 @@ def evaluate_fleet(
         today: What to compare with.
         is_today: The predictions hold today's calls: take no change of their time.
     """
-    layers = call_layers(instance.edges, instance.n_services)
-    clients = _flows(instance, space, chosen, layers)
+    layers = instance.layers
+    clients = _flows(instance, space, chosen)
     n, regions = instance.n_services, instance.n_regions
     dependency, shift = np.zeros((n, regions)), np.zeros((n, regions))
     answers = np.zeros((n, regions))
     slowest = np.zeros((len(instance.edges.caller), regions), dtype=bool)
     clients = replace(clients, dependency_ms=shift)
     parts: list[tuple[Ints, Assessed]] = []
-    for services in reversed(layers):
-        _wait_for_calls(instance, services, answers, dependency, slowest)
+    for services, e in zip(reversed(layers), reversed(instance.layer_edges), strict=True):
+        _wait_for_calls(instance, e, answers, dependency, slowest)
         if not is_today:
             shift[services] = dependency[services] - today.dependency_ms[services]
         slots = one_set_each(instance, space, clients, services, chosen[services])
@@ -68,7 +68,7 @@ def evaluate_fleet(
     return Fleet(chosen.copy(), clients, _joined(parts), answers, dependency, slowest)
 
 
-def _flows(instance: Instance, space: SetSpace, chosen: Ints, layers: list[Ints]) -> Clients:
+def _flows(instance: Instance, space: SetSpace, chosen: Ints) -> Clients:
     """Return every service's clients, callers first: where callers run decides who calls."""
     n, origins, regions = instance.n_services, instance.n_origins, instance.n_regions
     shape = (n, origins + regions)
@@ -85,16 +85,17 @@ def _flows(instance: Instance, space: SetSpace, chosen: Ints, layers: list[Ints]
     egress[:, :origins] = hourly * instance.mean_rps[:, :, None] * per_gb[:, None, :]
     edges, out = instance.edges, instance.region_egress_usd
     calling = np.arange(origins, origins + regions)
-    for services in layers:
-        load_peak, load_mean = _loads(space, chosen, services, peak, mean, regions)
-        position = np.full(n, -1, dtype=np.int64)
-        position[services] = np.arange(len(services))
-        e = np.flatnonzero(position[edges.caller] >= 0)
+    for services, e, sent in zip(
+        instance.layers, instance.layer_edges, instance.layer_calls, strict=True
+    ):
         if not e.size:
             continue
-        at, callee = position[edges.caller[e]], edges.callee[e][:, None]
+        load_peak, load_mean = _loads(space, chosen, services, peak, mean, regions)
+        at, callee = np.searchsorted(services, edges.caller[e]), edges.callee[e][:, None]
         calls = edges.calls[e][:, None] * load_mean[at]
-        np.add.at(peak, (callee, calling), edges.calls[e][:, None, None] * load_peak[at])
+        called = np.unique(edges.callee[e])
+        flat = sent[called] @ load_peak.reshape(len(services), -1)
+        peak[called, origins:] += flat.reshape(len(called), regions, -1)
         np.add.at(mean, (callee, calling), calls)
         answered = np.where(edges.is_async[e], 0.0, worth[edges.callee[e]])
         np.add.at(wait, (callee, calling), answered[:, None] * calls)
@@ -112,19 +113,17 @@ def _loads(
     rows = np.arange(len(services))[:, None]
     load_peak = np.zeros((len(services), regions, peak.shape[2]))
     load_mean = np.zeros((len(services), regions))
-    np.add.at(load_peak, (rows, region), np.einsum("skc,sch->skh", share, peak[services]))
+    np.add.at(load_peak, (rows, region), np.matmul(share, peak[services]))
     np.add.at(load_mean, (rows, region), (share * mean[services][:, None]).sum(axis=2))
     return load_peak, load_mean
 
 
 def _wait_for_calls(
-    instance: Instance, services: Ints, answers: Floats, dependency: Floats, slowest: Flags
+    instance: Instance, calls: Ints, answers: Floats, dependency: Floats, slowest: Flags
 ) -> None:
-    """Fill the time on calls of ``services``: the slowest call of each stage, stages in a row."""
+    """Fill the time on ``calls`` of one layer: the slowest of each stage, stages in a row."""
     edges = instance.edges
-    inside = np.zeros(instance.n_services, dtype=bool)
-    inside[services] = True
-    e = np.flatnonzero(inside[edges.caller] & ~edges.is_async)
+    e = calls[~edges.is_async[calls]]
     if not e.size:
         return
     # Edges are sorted by caller and stage: a new group starts where either changes.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from ml.placement.policy import Policy
 
@@ -132,6 +134,29 @@ class Instance:
     def instance_usd(self) -> Floats:
         """$ per hour of one instance, ``(S, R)``; NaN where a price is unknown."""
         return np.outer(self.cpu_cores, self.vcpu_usd) + np.outer(self.memory_gb, self.memory_usd)
+
+    @cached_property
+    def layers(self) -> list[Ints]:
+        """Services by their longest chain of callers, callers first."""
+        return call_layers(self.edges, self.n_services)
+
+    @cached_property
+    def layer_edges(self) -> list[Ints]:
+        """Numbers of the edges whose caller is in each layer."""
+        layer = np.zeros(self.n_services, dtype=np.int64)
+        for k, services in enumerate(self.layers):
+            layer[services] = k
+        return [np.flatnonzero(layer[self.edges.caller] == k) for k in range(len(self.layers))]
+
+    @cached_property
+    def layer_calls(self) -> list[csr_array]:
+        """Calls per request from each layer's services to all services, ``(S, n)`` each."""
+        found = []
+        for services, e in zip(self.layers, self.layer_edges, strict=True):
+            at = np.searchsorted(services, self.edges.caller[e])
+            entries = (self.edges.calls[e], (self.edges.callee[e], at))
+            found.append(csr_array(entries, shape=(self.n_services, len(services))))
+        return found
 
     def digest(self) -> str:
         """Return the SHA-256 of every array and id: the ``input_hash`` of a plan."""

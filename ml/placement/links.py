@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ml.placement.fleet import GB_PER_KB, SECONDS_PER_HOUR, Fleet
-from ml.placement.instance import Floats, Instance, call_layers
+from ml.placement.instance import Floats, Instance
 from ml.placement.slots import Clients
 from ml.placement.subsets import SetSpace
 
@@ -31,7 +31,7 @@ def _callers_waiting(instance: Instance, space: SetSpace, fleet: Fleet) -> Float
     edges, regions, origins = instance.edges, instance.n_regions, instance.n_origins
     usd = np.zeros_like(fleet.clients.wait_usd)
     calling = np.arange(origins, origins + regions)
-    for services in call_layers(edges, instance.n_services):
+    for services in instance.layers:
         chosen = fleet.chosen[services]
         share, region = space.share[space.slot_row[chosen]], space.slot_region[chosen]
         waiting = (share * (fleet.clients.wait_usd + usd)[services][:, None]).sum(axis=2)
@@ -61,7 +61,7 @@ def _onward(instance: Instance, space: SetSpace, fleet: Fleet) -> Floats:
     unit = np.nan_to_num(instance.instance_usd) * per_request[:, None]
     worth = SECONDS_PER_HOUR * instance.usd_per_request_ms[:, None] * fleet.answer_ms
     hourly = SECONDS_PER_HOUR * GB_PER_KB
-    for services in reversed(call_layers(edges, instance.n_services)):
+    for services in reversed(instance.layers):
         inside = np.zeros(instance.n_services, dtype=bool)
         inside[services] = True
         e = np.flatnonzero(inside[edges.caller])

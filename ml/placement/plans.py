@@ -76,7 +76,9 @@ def greedy(solution: Solution) -> Ints:
         one = np.full(len(space.sets), s)
         every = np.arange(len(space.sets))
         rest = use - table.vcpu(one[:1], chosen[s : s + 1])[0]
-        fits = (rest + table.vcpu(one, every) <= instance.capacity_vcpu + 1e-9).all(axis=1)
+        after = rest + table.vcpu(one, every)
+        # A region that is too full today must not forbid moves that leave it no fuller.
+        fits = ((after <= instance.capacity_vcpu + 1e-9) | (after <= use + 1e-9)).all(axis=1)
         fits &= table.is_open[s] & (table.added[s] <= left)
         if not fits.any():
             continue

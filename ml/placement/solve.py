@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.placement.diagnose import explain_shortage
 from ml.placement.errors import InfeasibleError
@@ -21,10 +22,10 @@ from ml.placement.pricing import PlanTable, price_all
 from ml.placement.rules import cheapest_sets, hub_sets, nearest_sets
 from ml.placement.slots import Clients
 from ml.placement.subsets import SetSpace, build_space
+from ml.placement.trial import Trial, broken_in, move_limit, rank_of
 
 _CLOSE_ENOUGH = 2e-5
-
-Key = tuple[int, int, int]
+_TRIALS = 25
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,6 @@ def space_of(instance: Instance) -> SetSpace:
     return build_space(instance.rtt_ms, instance.misroute, cap, today)
 
 
-def move_limit(instance: Instance) -> float:
-    """Return the move budget, infinite where the policy sets none."""
-    budget = instance.policy.move_budget
-    return float("inf") if budget is None else float(budget)
-
-
 def solve(instance: Instance, *, quick: bool = False) -> Solution:
     """Return the best plan found, with its certificate.
 
@@ -82,6 +77,12 @@ def solve(instance: Instance, *, quick: bool = False) -> Solution:
     Raises:
         InfeasibleError: If no plan keeps the fleet's rules.
     """
+    # One thread: a matrix product may differ in its last bits with more.
+    with threadpool_limits(limits=1):
+        return _solve(instance, quick=quick)
+
+
+def _solve(instance: Instance, *, quick: bool) -> Solution:
     space = space_of(instance)
     today, today_fleet = describe_today(instance, space)
     starts = [today.home]
@@ -144,82 +145,32 @@ def _descend(
     rounds = 0
     for rounds in range(1, instance.policy.best_response_rounds + 1):
         table, clients = price_all(instance, space, fleet, today)
-        incumbent = fleet.chosen if _key(instance, table, fleet)[:2] == (0, 0) else None
-        master = solve_master(table, capacity, moves, incumbent)
-        if not master.is_feasible:
-            if best is not None:
-                stop = "no_improvement"
+        is_kept = rank_of(instance, table, fleet)[:2] == (0, 0)
+        known: set[tuple[int, int]] = set()
+        for _ in range(_TRIALS):
+            master = solve_master(table, capacity, moves, fleet.chosen if is_kept else None)
+            if not master.is_feasible:
                 break
+            trial = Trial(instance, space, today, table, fleet, master)
+            following = trial.together()
+            if following is not fleet or not trial.changed.size:
+                break
+            if not trial.correct(known):
+                following = trial.in_parts()
+                break
+        if not master.is_feasible and best is None:
             raise explain_shortage(instance, table, master)
-        found = Solution(
-            instance, space, today, today_fleet, fleet, table, clients, master, rounds, stop
-        )
-        if incumbent is not None and (best is None or found.upper_micro <= best.upper_micro):
-            best = found
-            if found.gap <= _CLOSE_ENOUGH:
-                stop = "gap"
-                break
-        following = _accept(instance, space, today, table, fleet, master)
-        if np.array_equal(following.chosen, fleet.chosen):
-            stop = "no_improvement"
+        if is_kept and master.is_feasible:
+            best = Solution(
+                instance, space, today, today_fleet, fleet, table, clients, master, rounds, stop
+            )
+        stop = "gap" if best and is_kept and best.gap <= _CLOSE_ENOUGH else "no_improvement"
+        if not master.is_feasible or following is fleet:
             break
-        fleet = following
+        fleet, stop = following, "rounds"
     if best is None:
-        return _broken(instance, table, fleet)
-    return Solution(**{**best.__dict__, "rounds": rounds, "stop_reason": stop})
-
-
-def _key(instance: Instance, table: PlanTable, fleet: Fleet) -> Key:
-    """Order plans: no shared row overrun, then no rule broken that could be kept, then cost.
-
-    A service that no set can satisfy, or that is fixed, stays where it is; its broken rules are
-    reported, and any plan has them.
-    """
-    n = np.arange(instance.n_services)
-    use = np.zeros(instance.n_regions)
-    vcpu = fleet.assessed.instances[:, 0] * instance.cpu_cores[:, None]
-    np.add.at(use, table.space.slot_region[fleet.chosen], vcpu)
-    over = np.maximum(0.0, use - instance.capacity_vcpu - 1e-6).sum()
-    over += max(0.0, table.added[n, fleet.chosen].sum() - move_limit(instance))
-    broken = int(_broken(instance, table, fleet).sum())
-    return int(np.ceil(over)), broken, int(fleet.cost_micro.sum())
-
-
-def _broken(instance: Instance, table: PlanTable, fleet: Fleet) -> Flags:
-    """Return the services that break a rule, or left the regions they must keep."""
-    stays = table.is_stuck | instance.is_fixed
-    astray = ~table.is_open[np.arange(instance.n_services), fleet.chosen]
-    return np.asarray(np.where(stays, astray, fleet.assessed.broken[:, 0] != 0))
-
-
-def _accept(
-    instance: Instance,
-    space: SetSpace,
-    today: Today,
-    table: PlanTable,
-    fleet: Fleet,
-    master: Master,
-) -> Fleet:
-    """Apply the proposed changes that an exact evaluation confirms, all of them if possible."""
-    n = np.arange(instance.n_services)
-    gain = table.cost_micro[n, fleet.chosen] - table.cost_micro[n, master.chosen]
-    changed = np.flatnonzero(fleet.chosen != master.chosen)
-    changed = changed[np.lexsort((changed, -gain[changed]))]
-
-    def apply(base: Fleet, services: Ints) -> Fleet:
-        if not services.size:
-            return base
-        chosen = base.chosen.copy()
-        chosen[services] = master.chosen[services]
-        trial = evaluate_fleet(instance, space, chosen, today)
-        if _key(instance, table, trial) < _key(instance, table, base):
-            return trial
-        if services.size == 1:
-            return base
-        half = (services.size + 1) // 2
-        return apply(apply(base, services[:half]), services[half:])
-
-    return apply(fleet, changed)
+        return broken_in(instance, table, fleet)
+    return replace(best, rounds=rounds, stop_reason=stop)
 
 
 def uses_of(solution: Solution) -> tuple[Floats, int]:
