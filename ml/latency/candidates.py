@@ -118,7 +118,7 @@ def _bucket(
             "region_id": asked["region_id"],
             "utilization_bucket": rho,
             "internal_ms": rows.phys_ms - rows.parts["network_ms"],
-            "network_weight": _trips(core, asked),
+            "network_weight": core.physics.own.trips[service],
             "residual_factor": mean / rows.phys_ms,
             "mean_lo_factor": np.exp(-half),
             "mean_hi_factor": np.exp(half),
@@ -132,11 +132,6 @@ def _bucket(
     return out
 
 
-def _trips(core: Core, asked: pd.DataFrame) -> FloatArray:
-    slopes = core.physics.slopes
-    return slopes.network + slopes.entry * asked["is_entry"].to_numpy(np.float64)
-
-
 def _rows(
     data: Data,
     core: Core,
@@ -146,9 +141,9 @@ def _rows(
 ) -> Rows:
     physics, last = core.physics, data.inputs.days - 1
     parts = {
-        "network_ms": _trips(core, at_load) * at_load["rtt_w_ms"].to_numpy(np.float64),
+        "network_ms": physics.own.trips[service] * at_load["rtt_w_ms"].to_numpy(np.float64),
         "cpu_ms": at_load["demand_ms"].to_numpy(np.float64),
-        "queue_ms": physics.slopes.queue * at_load["q_hat_ms"].to_numpy(np.float64),
+        "queue_ms": physics.own.queue[service] * at_load["q_hat_ms"].to_numpy(np.float64),
         "dependency_ms": physics.slopes.calls * physics.waiting_ms[service, region, last],
         "base_ms": physics.base_ms[service],
     }

@@ -190,7 +190,31 @@ def _callees_first(
     return tuple(done), kept, cut
 
 
-def walk(fleet: Fleet, finish: Callable[[int, FloatArray], FloatArray]) -> FloatArray:
+Answer = Callable[[int, FloatArray], tuple[FloatArray, FloatArray]]
+
+
+def slowest_calls(
+    calls: tuple[Call, ...], factors: FloatArray, answers: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the waiting, ms, and what each call adds to it where it is its stage's slowest.
+
+    Args:
+        calls: Calls of one service, E of them.
+        factors: Sequential waits of each call, shape (E,).
+        answers: Answer times of the callees, shape (E, ...).
+    """
+    counted = np.zeros_like(answers)
+    waits = factors.reshape(-1, *[1] * (answers.ndim - 1)) * answers
+    for stage in sorted({call.stage for call in calls}):
+        members = [i for i, call in enumerate(calls) if call.stage == stage]
+        # Of two equally slow calls only the first counts.
+        slowest = waits[members].argmax(axis=0)
+        for position, i in enumerate(members):
+            counted[i] = np.where(slowest == position, waits[i], 0.0)
+    return counted.sum(axis=0), counted
+
+
+def walk(fleet: Fleet, answer: Answer) -> FloatArray:
     """Return the waiting for other services, ms, for callers in every region and day.
 
     Stages of a request run one after another, calls within a stage in parallel: the slowest call
@@ -198,21 +222,17 @@ def walk(fleet: Fleet, finish: Callable[[int, FloatArray], FloatArray]) -> Float
 
     Args:
         fleet: Services, routing and calls.
-        finish: Takes a service and its waiting (R, D), returns its own internal latency (R, D);
-            called once per service, callees before callers.
+        answer: Takes a service and the answer times of its callees (calls, R, D), returns its
+            waiting and its own internal latency, (R, D) each; called once per service, callees
+            before callers.
     """
     waiting = np.zeros(fleet.active.shape)
     reached = np.zeros(fleet.active.shape)
     is_alive: NDArray[np.bool_] = fleet.active.max(axis=1)
     days = np.arange(fleet.active.shape[2])
     for service in fleet.order:
-        stages: dict[float, FloatArray] = {}
-        for call in fleet.calls[service]:
-            wait = call.factor * reached[call.callee]
-            stages[call.stage] = np.maximum(stages.get(call.stage, 0.0), wait)
-        for stage in sorted(stages):
-            waiting[service] += stages[stage]
-        inside = finish(service, waiting[service])
+        callees = [call.callee for call in fleet.calls[service]]
+        waiting[service], inside = answer(service, reached[callees])
         active = fleet.active[service]
         even = np.where(active, inside, 0.0).sum(axis=0) / np.maximum(active.sum(axis=0), 1)
         straight = inside[fleet.near[service], days[None, :]]
@@ -226,4 +246,15 @@ def walk(fleet: Fleet, finish: Callable[[int, FloatArray], FloatArray]) -> Float
 
 def network_waiting(fleet: Fleet) -> FloatArray:
     """Return the part of :func:`walk` that is network alone, ms, shape (S, R, D)."""
-    return walk(fleet, lambda _service, waiting: waiting)
+
+    def answer(service: int, answers: FloatArray) -> tuple[FloatArray, FloatArray]:
+        calls = fleet.calls[service]
+        waiting, _ = slowest_calls(calls, traced_factors(calls), answers)
+        return waiting, waiting
+
+    return walk(fleet, answer)
+
+
+def traced_factors(calls: tuple[Call, ...]) -> FloatArray:
+    """Return the factors of the calls as tracing shows them, shape (E,)."""
+    return np.array([call.factor for call in calls], dtype=np.float64)

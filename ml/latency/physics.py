@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml.latency.graph import Fleet, FloatArray, network_waiting, walk
+from ml.latency.graph import Fleet, FloatArray, network_waiting, slowest_calls, walk
 from ml.latency.inputs import LatencyInputs
+from ml.latency.services import TINY, OneService, Own, Parts, fit_one_service, fleet_slopes
 from ml.latency.settings import LatencySettings
 from ml.latency.slopes import Slopes, centre, solve
 
@@ -29,6 +30,7 @@ class Columns:
     is_labelled: NDArray[np.bool_]
     rtt_w_ms: FloatArray
     is_entry: NDArray[np.bool_]
+    is_entry_service: NDArray[np.bool_]
     demand_ms: FloatArray
     q_hat_ms: FloatArray
     template: NDArray[np.object_]
@@ -39,51 +41,53 @@ class Physics:
     """Fitted physics of one fleet.
 
     Attributes:
-        slopes: Learned constants.
+        slopes: Learned constants of the fleet.
+        own: The same of single services, near the fleet's.
         base_ms: Part per service that the physics does not explain, shape (S,).
         is_cold: Services whose base is their template's, shape (S,).
         template_base_ms: Median base by template; ``*`` for the fleet.
         waiting_ms: Waiting for other services, shape (S, R, D).
         network_waiting_ms: Network part of it, shape (S, R, D).
-        is_learned: False when the neutral constants had to stay.
     """
 
     slopes: Slopes
+    own: Own
     base_ms: FloatArray
     is_cold: NDArray[np.bool_]
     template_base_ms: dict[str, float]
     waiting_ms: FloatArray
     network_waiting_ms: FloatArray
-    is_learned: bool
 
 
 def columns_of(inputs: LatencyInputs, fleet: Fleet) -> Columns:
     """Return the physics columns of the rows and the template of every service."""
     rows = inputs.rows
-    named = ["service_id", "template"]
+    named = ["service_id", "template", "service_class"]
     both = pd.concat([rows[named], inputs.candidates[named]])
-    by_service = both.drop_duplicates("service_id").set_index("service_id")["template"]
+    by_service = both.drop_duplicates("service_id").set_index("service_id").reindex(fleet.services)
+    # The class from the call graph, not own demand: what users reach first opens connections.
+    is_entry = (by_service["service_class"] == "entry").to_numpy(bool)
     return Columns(
         service=fleet.row_at[0],
         observed_ms=pd.to_numeric(rows["observed_ms"], errors="coerce").to_numpy(np.float64),
         is_labelled=rows["is_labelled"].to_numpy(bool),
         rtt_w_ms=rows["rtt_w_ms"].to_numpy(np.float64),
-        is_entry=rows["is_entry"].to_numpy(bool),
+        is_entry=is_entry[fleet.row_at[0]],
+        is_entry_service=is_entry,
         demand_ms=rows["demand_ms"].to_numpy(np.float64),
         q_hat_ms=rows["q_hat_ms"].to_numpy(np.float64),
-        template=by_service.reindex(fleet.services).fillna("unknown").to_numpy(object),
+        template=by_service["template"].fillna("unknown").to_numpy(object),
     )
 
 
 def components(columns: Columns, fleet: Fleet, physics: Physics) -> dict[str, FloatArray]:
     """Return the parts of the estimate of every row, ms; they add up to the estimate."""
-    slopes = physics.slopes
-    trips = slopes.network + slopes.entry * columns.is_entry
+    own = physics.own
     return {
-        "network_ms": trips * columns.rtt_w_ms,
+        "network_ms": own.trips[columns.service] * columns.rtt_w_ms,
         "cpu_ms": columns.demand_ms,
-        "queue_ms": slopes.queue * columns.q_hat_ms,
-        "dependency_ms": slopes.calls * physics.waiting_ms[fleet.row_at],
+        "queue_ms": own.queue[columns.service] * columns.q_hat_ms,
+        "dependency_ms": physics.slopes.calls * physics.waiting_ms[fleet.row_at],
         "base_ms": physics.base_ms[columns.service],
     }
 
@@ -113,31 +117,22 @@ def fit_physics(
         learn: False keeps the neutral slopes (1, 0, 1, 1).
     """
     train = train & columns.is_labelled
-    spread = _Spread(fleet.spread(columns.demand_ms), fleet.spread(columns.q_hat_ms))
-    neutral = Slopes()
     physics = Physics(
-        slopes=neutral,
+        slopes=Slopes(),
+        own=fleet_slopes(Slopes(), columns.is_entry_service, fleet.calls),
         base_ms=np.zeros(len(fleet.services)),
         is_cold=_unseen(columns, train, len(fleet.services)),
         template_base_ms={"*": 0.0},
         waiting_ms=np.zeros(fleet.active.shape),
         network_waiting_ms=network_waiting(fleet),
-        is_learned=learn,
     )
     # Twice: the first round has no template medians yet for services without a label.
-    physics = _with_bases(columns, fleet, spread, train, physics)
-    physics = _with_bases(columns, fleet, spread, train, physics)
+    physics = _fit_services(columns, fleet, train, physics, None)
+    physics = _fit_services(columns, fleet, train, physics, None)
     for _ in range(settings.physics_passes if learn else 0):
         slopes = _learn_slopes(columns, fleet, train, physics, settings)
-        physics = replace(physics, slopes=slopes)
-        physics = _with_bases(columns, fleet, spread, train, physics)
+        physics = _fit_services(columns, fleet, train, replace(physics, slopes=slopes), settings)
     return physics
-
-
-@dataclass(frozen=True)
-class _Spread:
-    demand: FloatArray
-    queue: FloatArray
 
 
 def _unseen(columns: Columns, train: NDArray[np.bool_], services: int) -> NDArray[np.bool_]:
@@ -145,29 +140,55 @@ def _unseen(columns: Columns, train: NDArray[np.bool_], services: int) -> NDArra
     return is_cold
 
 
-def _with_bases(
-    columns: Columns, fleet: Fleet, spread: _Spread, train: NDArray[np.bool_], physics: Physics
+def _fit_services(
+    columns: Columns,
+    fleet: Fleet,
+    train: NDArray[np.bool_],
+    physics: Physics,
+    settings: LatencySettings | None,
 ) -> Physics:
-    """Return the physics with bases and waiting refitted callees first, slopes as they are."""
+    """Return the physics with services refitted callees first, the fleet's slopes as they are.
+
+    Without ``settings`` every service keeps the fleet's slopes, and only its base is fitted.
+    """
     slopes = physics.slopes
     base = _cold_bases(columns.template, physics)
+    demand, queue = fleet.spread(columns.demand_ms), fleet.spread(columns.q_hat_ms)
     rows_of = _rows_by_service(columns.service, train, len(fleet.services))
-    without = (slopes.network + slopes.entry * columns.is_entry) * columns.rtt_w_ms
-    without = columns.observed_ms - without - columns.demand_ms - slopes.queue * columns.q_hat_ms
+    fitted = estimate(components(columns, fleet, physics))
+    own = fleet_slopes(slopes, columns.is_entry_service, fleet.calls)
     region, day = fleet.row_at[1], fleet.row_at[2]
 
-    def finish(service: int, waiting: FloatArray) -> FloatArray:
-        mine = rows_of[service]
+    def answer(service: int, answers: FloatArray) -> tuple[FloatArray, FloatArray]:
+        mine, calls = rows_of[service], fleet.calls[service]
+        at = (region[mine], day[mine])
+        if mine.size and settings is not None:
+            mean = OneService(own.trips[service], own.queue[service], own.factors[service])
+            guess = physics.own.factors[service]
+            _, counted = slowest_calls(calls, guess, answers[:, *at])
+            parts = Parts(
+                columns.observed_ms[mine] - columns.demand_ms[mine],
+                columns.rtt_w_ms[mine],
+                columns.q_hat_ms[mine],
+                slopes.calls * counted * (mean.factors / np.maximum(guess, TINY))[:, None],
+                fitted[mine],
+                columns.observed_ms[mine],
+            )
+            found = fit_one_service(parts, mean, settings)
+            own.trips[service], own.queue[service] = found.trips, found.queue
+            own.factors[service][:] = found.factors
+        waiting, _ = slowest_calls(calls, own.factors[service], answers)
         if mine.size:
-            left = without[mine] - slopes.calls * waiting[region[mine], day[mine]]
+            left = columns.observed_ms[mine] - columns.demand_ms[mine]
+            left = left - own.trips[service] * columns.rtt_w_ms[mine]
+            left = left - own.queue[service] * columns.q_hat_ms[mine] - slopes.calls * waiting[at]
             base[service] = max(0.0, float(np.median(left)))
-        own = spread.demand[service] + slopes.queue * spread.queue[service]
-        inside: FloatArray = own + slopes.calls * waiting + base[service]
-        return inside
+        inside = demand[service] + own.queue[service] * queue[service]
+        return waiting, inside + slopes.calls * waiting + base[service]
 
-    waiting = walk(fleet, finish)
+    waiting = walk(fleet, answer)
     medians = _template_medians(columns.template, base, ~physics.is_cold)
-    return replace(physics, base_ms=base, waiting_ms=waiting, template_base_ms=medians)
+    return replace(physics, own=own, base_ms=base, waiting_ms=waiting, template_base_ms=medians)
 
 
 def _cold_bases(template: NDArray[np.object_], physics: Physics) -> FloatArray:
@@ -251,11 +272,11 @@ def waiting_with(columns: Columns, fleet: Fleet, physics: Physics, q_hat_ms: Flo
         q_hat_ms: Queue of every row, ms.
     """
     demand, queue = fleet.spread(columns.demand_ms), fleet.spread(q_hat_ms)
-    slopes, base = physics.slopes, physics.base_ms
+    own, base = physics.own, physics.base_ms
 
-    def finish(service: int, waiting: FloatArray) -> FloatArray:
-        own = demand[service] + slopes.queue * queue[service]
-        inside: FloatArray = own + slopes.calls * waiting + base[service]
-        return inside
+    def answer(service: int, answers: FloatArray) -> tuple[FloatArray, FloatArray]:
+        waiting, _ = slowest_calls(fleet.calls[service], own.factors[service], answers)
+        inside = demand[service] + own.queue[service] * queue[service] + base[service]
+        return waiting, inside + physics.slopes.calls * waiting
 
-    return replace(physics, waiting_ms=walk(fleet, finish))
+    return replace(physics, waiting_ms=walk(fleet, answer))

@@ -111,12 +111,12 @@ def fit_trees(
     """
     data.set_label(target.astype(np.float32))
     signs = signs_of(kind)
-    small = kind in ("cold", "region")
+    is_large = kind in ("p95", "plain")
     params = {
         "objective": "reg:squarederror",
         "base_score": 0.0,
         "tree_method": "hist",
-        "max_depth": settings.cold_depth if small else settings.depth,
+        "max_depth": settings.p95_depth if is_large else settings.depth,
         "eta": settings.learning_rate,
         "subsample": settings.row_sample,
         "colsample_bytree": settings.column_sample,
@@ -127,7 +127,7 @@ def fit_trees(
         "nthread": 1,
         "verbosity": 0,
     }
-    rounds = settings.cold_trees if small else settings.trees
+    rounds = settings.p95_trees if is_large else settings.trees
     return xgb.train(params, data, num_boost_round=rounds)
 
 

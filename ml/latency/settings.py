@@ -51,10 +51,15 @@ class LatencySettings:
     physics_passes: int
     weight_floor_ms: float
     outlier_log: float
+    own_trips: float
+    own_queue: float
+    own_calls: float
+    own_inflation: float
+    own_outlier: float
     trees: int
     depth: int
-    cold_trees: int
-    cold_depth: int
+    p95_trees: int
+    p95_depth: int
     learning_rate: float
     row_sample: float
     column_sample: float

@@ -20,6 +20,7 @@ from ml.latency.graph import FloatArray
 from ml.latency.model import Core, assemble, pick_kind, predict
 from ml.latency.physics import Physics
 from ml.latency.residual import Kind, Templates, as_booster, context
+from ml.latency.services import Own
 from ml.latency.settings import LatencySettings
 from ml.latency.slopes import Slopes
 
@@ -47,6 +48,8 @@ def save(
         {
             "service_id": services,
             "base_ms": physics.base_ms,
+            "trips": physics.own.trips,
+            "queue": physics.own.queue,
             "is_cold": physics.is_cold,
             "width": fitted.intervals.widths.service,
         }
@@ -114,11 +117,15 @@ def predict_stored(folder: Path, rows: pd.DataFrame) -> FloatArray:
     is_cold = services["is_cold"].reindex(rows["service_id"]).to_numpy(object) != False  # noqa: E712
     is_seen = regions["is_seen"].reindex(rows["region_id"]).to_numpy(object) == True  # noqa: E712
     slopes = core.physics.slopes
-    trips = slopes.network + slopes.entry * rows["is_entry"].to_numpy(bool)
+    usual = slopes.network + slopes.entry * (rows["service_class"] == "entry").to_numpy(bool)
+    trips = services["trips"].reindex(rows["service_id"]).to_numpy(np.float64)
+    queue = services["queue"].reindex(rows["service_id"]).to_numpy(np.float64)
     parts = {
-        "network_ms": trips * rows["rtt_w_ms"].to_numpy(np.float64),
+        "network_ms": np.where(np.isfinite(trips), trips, usual)
+        * rows["rtt_w_ms"].to_numpy(np.float64),
         "cpu_ms": rows["demand_ms"].to_numpy(np.float64),
-        "queue_ms": slopes.queue * rows["q_hat_ms"].to_numpy(np.float64),
+        "queue_ms": np.where(np.isfinite(queue), queue, slopes.queue)
+        * rows["q_hat_ms"].to_numpy(np.float64),
         "dependency_ms": slopes.calls * rows["dep_full_ms"].to_numpy(np.float64),
         "base_ms": np.where(np.isfinite(base), base, kin.to_numpy(np.float64)),
     }
@@ -147,11 +154,11 @@ def _core(
     nothing = np.zeros((0, 0, 0))
     physics = Physics(
         slopes=Slopes(**slopes),
+        own=Own(services["trips"].to_numpy(), services["queue"].to_numpy(), ()),
         base_ms=services["base_ms"].to_numpy(np.float64),
         is_cold=services["is_cold"].to_numpy(bool),
         template_base_ms=medians,
         waiting_ms=nothing,
         network_waiting_ms=nothing,
-        is_learned=True,
     )
     return Core(physics, Templates(tuple(templates)), trees, regions["is_seen"].to_numpy(bool))

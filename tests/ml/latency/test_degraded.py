@@ -19,7 +19,10 @@ def _small(world, *, days: int, regions: int | None = None, **columns: object):
     candidates = world.tables["feat_latency__candidates"]
     if "demand_ms" in columns:
         candidates = candidates.assign(demand_ms=columns["demand_ms"])
-    return world.inputs(rows=rows, last_on=last_on, candidates=candidates)
+    shares = world.tables["feat_latency__call_shares"]
+    if regions == 1:
+        shares = shares[shares["region_id"] == "us-one"]
+    return world.inputs(rows=rows, last_on=last_on, candidates=candidates, shares=shares)
 
 
 def _write_all(tables: LatencyTables, writer) -> None:

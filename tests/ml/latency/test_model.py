@@ -59,8 +59,8 @@ def test_more_load_lowers_no_prediction(data, fitted):
 
 
 def test_load_check_sees_a_model_that_rewards_load(data, fitted):
-    slopes = replace(fitted.physics.slopes, queue=-1.0)
-    broken = replace(fitted, trees={}, physics=replace(fitted.physics, slopes=slopes))
+    own = replace(fitted.physics.own, queue=-fitted.physics.own.queue)
+    broken = replace(fitted, trees={}, physics=replace(fitted.physics, own=own))
     assert lowered_by_load(data, broken) > 0
 
 
@@ -71,7 +71,7 @@ def test_waiting_is_the_slowest_call_of_each_stage(world, data, fitted):
     region, day = int(np.flatnonzero(fleet.active[caller, :, 0])[0]), 0
     by_stage: dict[float, list[float]] = {}
     rtt = world.tables["feat_latency__call_shares"]
-    for call in fleet.calls[caller]:
+    for call, factor in zip(fleet.calls[caller], physics.own.factors[caller], strict=True):
         inside = {}
         for place in np.flatnonzero(fleet.active[call.callee, :, day]):
             rows = (
@@ -83,13 +83,14 @@ def test_waiting_is_the_slowest_call_of_each_stage(world, data, fitted):
                 & (rtt["region_id"] == fleet.regions[place])
                 & (rtt["placed_on"] == pd.Timestamp("2026-06-01"))
             ]["rtt_ms"].iloc[0]
-            own = data.columns.demand_ms[at] + physics.slopes.queue * data.columns.q_hat_ms[at]
+            own = physics.own.queue[call.callee] * data.columns.q_hat_ms[at]
+            own += data.columns.demand_ms[at]
             own += physics.base_ms[call.callee]
             own += physics.slopes.calls * physics.waiting_ms[call.callee, place, day]
             inside[way] = way + own
         near = inside[min(inside)]
         mixed = 0.96 * near + 0.04 * np.mean(list(inside.values()))
-        by_stage.setdefault(call.stage, []).append(call.factor * mixed)
+        by_stage.setdefault(call.stage, []).append(factor * mixed)
     expected = sum(max(waits) for waits in by_stage.values())
     assert physics.waiting_ms[caller, region, day] == pytest.approx(expected, rel=1e-9)
 
