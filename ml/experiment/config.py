@@ -73,6 +73,7 @@ class Twin(_Frozen):
     quantile_days: int = Field(default=1, ge=1)
     input_draws: int = Field(default=200, ge=0)
     input_days: int = Field(default=1, ge=1)
+    input_windows: int = Field(default=4, ge=1)
     input_detail_draws: int = Field(default=0, ge=0)
 
 

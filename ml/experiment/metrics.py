@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.experiment.histogram import quantile
-from ml.experiment.world import HOURS_PER_DAY, Outcomes
+from ml.experiment.world import HOURS_PER_DAY, TIMEOUT_MS, Outcomes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -62,7 +62,8 @@ class Arm:
     """One plan's outcomes by service, origin and day, for all hours and after the warm-up.
 
     ``counts`` and ``counts_warm`` map a name of :data:`COUNTS` to int64 (S, O, D); money is
-    int64 micro-dollars (S, D) over all hours, because cost has no hours.
+    int64 micro-dollars (S, D) over all hours, because cost has no hours. Histograms (D, B) count
+    every request, those not served at the time-out.
     """
 
     service_ids: tuple[str, ...]
@@ -106,14 +107,25 @@ def reduce_outcomes(outcomes: Outcomes, warmup_hours: int = 4) -> Arm:
         money,
         float(np.max(outcomes.region_utilisation, initial=0.0)),
         np.asarray(outcomes.n1_served_share, dtype=np.float64),
-        _floats(outcomes.histogram),
-        _floats(outcomes.histogram_after_warmup),
+        _with_unserved(outcomes.histogram, outcomes.bin_edges_ms, counts),
+        _with_unserved(outcomes.histogram_after_warmup, outcomes.bin_edges_ms, warm),
         np.asarray(outcomes.bin_edges_ms, dtype=np.float64),
     )
 
 
-def _floats(counts: NDArray[Any] | None) -> Floats | None:
-    return None if counts is None else np.asarray(counts, dtype=np.float64)
+def _with_unserved(
+    histogram: NDArray[Any] | None, edges_ms: NDArray[Any], counts: dict[str, Ints]
+) -> Floats | None:
+    """Return the histogram with every request not served at the time-out; None if it is empty.
+
+    Without this, an arm could improve its p95 by not answering.
+    """
+    if histogram is None or not np.any(histogram):
+        return None
+    full = np.array(histogram, dtype=np.float64)
+    unserved = (counts["offered"] - counts["served"]).sum(axis=(0, 1))
+    full[:, int(np.searchsorted(edges_ms, TIMEOUT_MS, side="right")) - 1] += unserved
+    return full
 
 
 @dataclass(frozen=True)

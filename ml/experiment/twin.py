@@ -214,14 +214,27 @@ class Twin:
         factors = input_draws(
             settings.inputs, twin.input_draws, settings.experiment_id, settings.seed
         )
+        # Neighbouring draws share their days, because a world keeps the demand it made last.
+        windows = max(1, len(self._days) // twin.input_days)
         return [
             self._pair(
-                rotate(self._days, index, twin.input_days),
+                rotate(self._days, self._window(index, windows), twin.input_days),
                 inputs=drawn,
                 detail=index < twin.input_detail_draws,
             )
             for index, drawn in enumerate(factors)
         ]
+
+    def _window(self, index: int, windows: int) -> int:
+        """Return which days draw ``index`` runs on: detailed draws cover all windows as well."""
+        twin = self._settings.twin
+        detailed = twin.input_detail_draws
+        first, count = (
+            (0, detailed) if index < detailed else (detailed, twin.input_draws - detailed)
+        )
+        parts = min(twin.input_windows, windows)
+        # Windows spread evenly: consecutive ones would all be the same part of the month.
+        return (index - first) * parts // max(count, 1) * windows // parts
 
     def result(self) -> TwinResult:
         """Run all passes and estimate every metric."""

@@ -31,7 +31,7 @@ def test_sound_world_is_green(lab: Any, settings: Any) -> None:
         ({"extra_demand": 1}, {"demand_equal", "demand_total"}),
         ({"lost_requests": 1}, {"requests_conserved", "shedding_cannot_help"}),
         ({"shed_share": 0.1, "shed_is_free": True}, {"shedding_cannot_help"}),
-        ({"unstable": 1e-6}, {"twin_same_plan_twice", "thinning_is_exact"}),
+        ({"unstable": 1e-3}, {"twin_same_plan_twice", "thinning_moves_nothing"}),
     ],
 )
 def test_one_broken_promise_turns_its_check_red(
@@ -41,7 +41,7 @@ def test_one_broken_promise_turns_its_check_red(
     names = {name for (name, _), status in found.items() if status == "red"}
     assert red <= names
     # One request too many in one cell of the treatment makes nothing else red.
-    assert names <= red | {"thinning_is_exact"}
+    assert names <= red | {"thinning_moves_nothing"}
 
 
 def test_missing_cell_is_red(lab: Any, settings: Any) -> None:
