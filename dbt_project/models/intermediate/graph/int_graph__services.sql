@@ -66,6 +66,15 @@ outgoing as (
     group by caller_service_id
 ),
 
+broken as (
+    select
+        caller_service_id as service_id,
+        count(*) as broken_calls
+    from {{ ref('int_graph__calls') }}
+    where is_broken
+    group by caller_service_id
+),
+
 incoming as (
     select
         callee_service_id as service_id,
@@ -81,6 +90,7 @@ final as (
         depths.depth,
         coalesce(outgoing.out_degree, 0) as out_degree,
         coalesce(incoming.in_degree, 0) as in_degree,
+        coalesce(broken.broken_calls, 0) as broken_calls,
         case
             when incoming.in_degree is null then 'entry'
             when outgoing.out_degree is null then 'leaf'
@@ -95,6 +105,8 @@ final as (
         on services.service_id = outgoing.service_id
     left join incoming
         on services.service_id = incoming.service_id
+    left join broken
+        on services.service_id = broken.service_id
 )
 
 select * from final

@@ -34,15 +34,12 @@ hours as (
 ),
 
 -- Utilisation law with the request-weighted load, since the utilisation is request-weighted too.
--- Only where the processor was neither idle (others' work shows) nor full (the share saturates).
-measured as (
+apparent as (
     select
         placed.service_id,
-        median(
-            1000 * placed.instances * services.workers_per_instance * placed.cpu_utilization
-            / hours.weighted_rps
-        ) as demand_ms,
-        count(*) as measured_days
+        1000 * placed.instances * services.workers_per_instance * placed.cpu_utilization
+        / hours.weighted_rps as demand_ms,
+        placed.cpu_utilization > {{ var('identifiable_utilisation_low') }} as is_busy
     from placed
     inner join hours
         on placed.service_id = hours.service_id
@@ -54,10 +51,24 @@ measured as (
         on placed.placed_on between the_window.first_on and the_window.train_through_on
     where
         placed.requests_served > 0
-        and placed.cpu_utilization > {{ var('identifiable_utilisation_low') }}
+        and placed.cpu_utilization > 0
+        -- A full processor hides demand.
         and placed.cpu_utilization < {{ var('identifiable_utilisation_high') }}
         and hours.weighted_rps > 0
-    group by placed.service_id
+),
+
+-- A nearly idle processor shows other work too. Such days count only where there are no busier
+-- ones: they can overstate demand, which is the safe side, and say more than a prior.
+measured as (
+    select
+        service_id,
+        coalesce(
+            median(case when is_busy then demand_ms end),
+            median(demand_ms)
+        ) as demand_ms,
+        count(*) as measured_days
+    from apparent
+    group by service_id
 ),
 
 final as (

@@ -27,7 +27,12 @@ final as (
         named.slo_p95_ms,
         named.nominal_rps,
         named.nominal_dependencies,
-        coalesce(named.min_regions, tier_defaults.min_regions, 1) as min_regions,
+        coalesce(
+            named.min_regions,
+            -- A default may not contradict what the owner did say.
+            least(tier_defaults.min_regions, coalesce(named.max_regions, tier_defaults.min_regions)),
+            1
+        ) as min_regions,
         named.min_regions is null as is_min_regions_default,
         named.max_regions,
         named.residency,
