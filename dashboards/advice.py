@@ -70,19 +70,21 @@ def reasons(snapshot: Snapshot, row: pd.Series[Any]) -> None:
         {
             "Reason": found["reason_text"].fillna(found["reason_code"].map(words.code)),
             "Speaks": ["for" if is_for else "against" for is_for in found["is_for_change"]],
-            "Measure": found["metric_name"].map(words.code),
             "Seen": _with_unit(found, "observed_value"),
             "Compared with": _with_unit(found, "threshold_value"),
             "Worth a month": found["monthly_worth_usd"].map(lambda v: words.usd(v, signed=True)),
-            "Evidence": found["evidence_mart"],
+            "Evidence": found["evidence_mart"].str.replace("_", "_\u200b"),
         }
     )
     st.table(view, hide_index=True, alt="Reasons for and against a change, with numbers.")
 
 
 def _with_unit(rows: pd.DataFrame, column: str) -> list[str]:
+    # A flag says that something is so; its number 1 would only puzzle.
     return [
-        words.in_unit(value, "" if words.is_missing(unit) else str(unit))
+        words.DASH
+        if unit == "flag"
+        else words.in_unit(value, "" if words.is_missing(unit) else str(unit))
         for value, unit in zip(rows[column], rows["unit"], strict=True)
     ]
 

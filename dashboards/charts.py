@@ -13,6 +13,8 @@ import pandas as pd
 from dashboards import theme
 
 ASSETS = Path(__file__).resolve().parent / "assets"
+# Thousands, millions and billions by letter; d3 says G where people say B.
+SHORT = {"format": "~s", "labelExpr": "replace(datum.label, 'G', 'B')"}
 Chart = Any  # Altair's charts share no useful base type for a layered or a single one.
 
 
@@ -42,7 +44,12 @@ def bars(
     order = sort if sort is not None else frame[category].tolist()
     base = alt.Chart(frame).encode(
         y=alt.Y(f"{category}:N", sort=order, title=label, axis=alt.Axis(labelLimit=220)),
-        x=alt.X(f"{value}:Q", title=unit, axis=alt.Axis(tickCount=5)),
+        x=alt.X(
+            f"{value}:Q",
+            title=unit,
+            axis=alt.Axis(tickCount=5, **SHORT),
+            scale=_room(frame, value, text),
+        ),
     )
     drawn = base.mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.72})
     if text is None:
@@ -60,7 +67,12 @@ def paired_bars(
     base = alt.Chart(frame).encode(
         y=alt.Y(f"{category}:N", title=label, axis=alt.Axis(labelLimit=220)),
         yOffset=alt.YOffset(f"{group}:N", sort=groups),
-        x=alt.X(f"{value}:Q", title=unit, axis=alt.Axis(tickCount=5)),
+        x=alt.X(
+            f"{value}:Q",
+            title=unit,
+            axis=alt.Axis(tickCount=5, **SHORT),
+            scale=_room(frame, value, "text"),
+        ),
     )
     drawn = base.mark_bar(cornerRadiusEnd=2).encode(
         color=alt.Color(
@@ -72,6 +84,13 @@ def paired_bars(
     )
     words = base.mark_text(align="left", dx=5, color=ink.text).encode(text="text:N")
     return (drawn + words).properties(height=alt.Step(20))
+
+
+def _room(frame: pd.DataFrame, value: str, text: str | None) -> Any:
+    """Return a scale that leaves room for the words at the end of the longest bar."""
+    low, high = min(0.0, float(frame[value].min())), max(0.0, float(frame[value].max()))
+    longest = int(frame[text].astype(str).str.len().max()) if text else 0
+    return alt.Scale(domain=[low, high + (high - low or 1.0) * min(0.6, 0.02 * longest)])
 
 
 def columns(
@@ -174,7 +193,7 @@ def scatter(
     groups = sorted(frame[group].unique())
     return (
         alt.Chart(frame)
-        .mark_point(filled=True, size=80, opacity=0.85, stroke=theme.ink().outline, strokeWidth=0.5)
+        .mark_point(filled=True, size=90, opacity=0.8)
         .encode(
             x=alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(zero=False, nice=True)),
             y=alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False, nice=True)),
@@ -250,27 +269,37 @@ def world_map(points: pd.DataFrame, size: str, *, size_title: str, tooltip: list
         # Unnamed graphics fail accessibility checks; the land is decoration, so it is left out.
         .mark_geoshape(fill=ink.land, stroke=ink.land, strokeWidth=0.7, aria=False)
     )
-    kinds = ["region", "user origin"]
+    kinds = sorted(points["place_kind"].unique())
     base = alt.Chart(points).encode(longitude="longitude:Q", latitude="latitude:Q")
     marks = base.mark_point(filled=True, opacity=0.9, stroke=ink.outline, strokeWidth=1.2).encode(
-        size=alt.Size(f"{size}:Q", title=size_title, scale=alt.Scale(range=[40, 700])),
+        size=alt.Size(
+            f"{size}:Q",
+            title=size_title,
+            scale=alt.Scale(range=[40, 700]),
+            legend=alt.Legend(tickCount=3, symbolFillColor=ink.faint, **SHORT),
+        ),
         color=alt.Color(
             "place_kind:N",
             title=None,
-            scale=alt.Scale(domain=kinds, range=[theme.VERMILION, theme.SKY]),
+            scale=alt.Scale(domain=kinds, range=[theme.VERMILION, theme.SKY][: len(kinds)]),
         ),
         shape=alt.Shape(
-            "place_kind:N", title=None, scale=alt.Scale(domain=kinds, range=["circle", "diamond"])
+            "place_kind:N",
+            title=None,
+            scale=alt.Scale(domain=kinds, range=["circle", "diamond"][: len(kinds)]),
         ),
         tooltip=tooltip,
     )
-    names = (
-        base.transform_filter("datum.place_kind == 'region'")
-        .mark_text(dy=-16, color=ink.text, fontWeight="bold")
-        .encode(text="label:N")
-    )
+    # Neighbours by longitude write on opposite sides: two regions of one coast stay readable.
+    regions = points[points["place_kind"] == "region"].sort_values(["longitude", "place_id"])
+    names = [
+        alt.Chart(regions.iloc[start::2])
+        .mark_text(dy=shift, color=ink.text, fontWeight="bold")
+        .encode(longitude="longitude:Q", latitude="latitude:Q", text="label:N")
+        for start, shift in ((0, -17), (1, 20))
+    ]
     return (
-        (land + marks + names)
+        alt.layer(land, marks, *names)
         .project(type="equalEarth")
         .properties(height=520)
         .configure_legend(orient="bottom")

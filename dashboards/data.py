@@ -58,13 +58,9 @@ def current(folder: Path) -> Snapshot | None:
     except (ValueError, KeyError, TypeError) as error:
         msg = "The pointer to the published build (serving/current.json) cannot be read."
         raise SnapshotError(msg) from error
-    # The path counts from the data folder; a bare build folder counts from serving/.
-    for base in (folder, folder / "serving"):
-        found = base / relative
-        if found.is_dir():
-            found = found / "warehouse.duckdb"
-        if found.is_file():
-            return Snapshot(build_id, found)
+    found = folder / "serving" / relative
+    if found.is_file():
+        return Snapshot(build_id, found)
     msg = f"The published build {build_id} has no file to read."
     raise SnapshotError(msg)
 

@@ -14,9 +14,14 @@ LAYERS = {"twin": "twin (same demand)", "switchback": "switchback (coin)"}
 
 
 def cells(rows: pd.DataFrame, column: str, *, signed: bool = False) -> list[str]:
-    """Return a column as words, each cell in the unit of its row."""
+    """Return a column as words, each cell in the unit of its row.
+
+    A signed column holds differences: of shares they are percentage points.
+    """
     return [
-        words.in_unit(value, "" if words.is_missing(unit) else str(unit), signed=signed)
+        words.points(value)
+        if signed and unit == "share"
+        else words.in_unit(value, "" if words.is_missing(unit) else str(unit), signed=signed)
         for value, unit in zip(rows[column], rows["unit"], strict=True)
     ]
 
@@ -42,7 +47,7 @@ def relative_words(row: pd.Series[Any]) -> str:
 def effect_box(row: pd.Series[Any]) -> None:
     """Show one success metric: both arms, the relative effect and its interval."""
     lo, hi = relative(row)
-    unit = str(row["unit"])
+    unit = _short(row["unit"])
     falls = "cheaper" if "cost" in str(row["metric"]) else "faster"
     rises = "dearer" if falls == "cheaper" else "slower"
     parts.figure(
@@ -92,39 +97,60 @@ def effect_chart(success: pd.DataFrame) -> None:
     )
 
 
+def _arms(rows: pd.DataFrame) -> list[str]:
+    """Write both arms, without repeating the unit that the metric's name already holds."""
+    short = rows.assign(unit=[_short(unit) for unit in rows["unit"]])
+    pairs = zip(cells(short, "control"), cells(short, "treatment"), strict=True)
+    return [f"{control} → {treatment}" for control, treatment in pairs]
+
+
+def _changes(rows: pd.DataFrame) -> list[str]:
+    short = rows.assign(unit=[_short(unit) for unit in rows["unit"]])
+    moved = zip(cells(short, "abs_effect", signed=True), rows["rel_effect"], strict=True)
+    return [
+        absolute if words.is_missing(rel) else f"{words.share(rel, signed=True)} ({absolute})"
+        for absolute, rel in moved
+    ]
+
+
+def _short(unit: Any) -> str:
+    return "USD" if str(unit).startswith("USD per") else str(unit)
+
+
+def _with_reasons(view: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    said = rows["reason"].fillna("").astype(str)
+    return view.assign(Why=said) if said.str.len().any() else view
+
+
 def effect_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return result rows as words, side by side."""
-    return pd.DataFrame(
+    view = pd.DataFrame(
         {
             "Metric": rows["metric"].map(words.metric),
             "Layer": rows["mode"].map(LAYERS).fillna(rows["mode"]),
-            "Control": cells(rows, "control"),
-            "Treatment": cells(rows, "treatment"),
-            "Change": cells(rows, "abs_effect", signed=True),
-            "Change, relative": [words.share(v, signed=True) for v in rows["rel_effect"]],
+            "Control → treatment": _arms(rows),
+            "Change": _changes(rows),
             "Interval": [relative_words(row) for _, row in rows.iterrows()],
-            "p (sign-flip)": rows["p_value"].map(words.p_value),
+            "p, sign-flip": rows["p_value"].map(words.p_value),
             "p, Holm": rows["p_adjusted"].map(words.p_value),
             "Result": rows["verdict"].map(words.code),
-            "Why": rows["reason"].fillna(""),
         }
     )
+    return _with_reasons(view, rows)
 
 
 def guard_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return guard rails as words, each with its margin."""
-    return pd.DataFrame(
+    view = pd.DataFrame(
         {
             "Guard rail": rows["metric"].map(words.metric),
-            "Layer": rows["mode"].map(LAYERS).fillna(rows["mode"]),
-            "Control": cells(rows, "control"),
-            "Treatment": cells(rows, "treatment"),
-            "Change": cells(rows, "abs_effect", signed=True),
-            "Margin": [_margin(row) for _, row in rows.iterrows()],
+            "Control → treatment": _arms(rows),
+            "Change": _changes(rows),
+            "Passes when": [_margin(row) for _, row in rows.iterrows()],
             "Result": rows["verdict"].map(words.code),
-            "Why": rows["reason"].fillna(""),
         }
     )
+    return _with_reasons(view, rows)
 
 
 def _margin(row: pd.Series[Any]) -> str:
@@ -132,6 +158,8 @@ def _margin(row: pd.Series[Any]) -> str:
         return words.code(row["margin_kind"])
     if row["margin_kind"] == "relative":
         return f"at most {words.share(row['margin'], signed=True)}"
+    if row["margin_kind"] == "absolute":
+        return f"at most {words.points(row['margin'])}"
     return f"{row['margin_kind']}: {words.in_unit(row['margin'], str(row['unit']))}"
 
 
@@ -155,8 +183,9 @@ def power(results: pd.DataFrame, units: pd.DataFrame) -> None:
     days = units[units["metric"] == chosen]
     unit = str(days["unit"].iloc[0])
     parts.chart(
-        f"{words.metric(chosen)} on control and treatment days",
-        _days(days, f"{words.metric(chosen)} ({unit})"),
+        f"{words.metric(chosen)}: {words.plural(len(days), 'day')} in"
+        f" {words.plural(days['block_id'].nunique(), 'block')}",
+        _days(days, unit),
         days,
         key="unit_days",
         alt=f"{words.metric(chosen)} by day; the colour and shape tell the arm of the day.",
@@ -180,7 +209,7 @@ def _days(days: pd.DataFrame, title: str) -> Any:
             ),
             shape=alt.Shape("arm:N", title=None, scale=alt.Scale(domain=arms)),
         )
-        .properties(height=240)
+        .properties(height=300)
     )
 
 

@@ -41,16 +41,16 @@ def speed(row: dict[str, Any]) -> str:
     return f"{words.ms(delta, signed=True)} mean latency ({ends})"
 
 
-def sentence(totals: pd.DataFrame, changed: int) -> str:
+def sentence(totals: pd.DataFrame) -> str:
     """Return the headline of the recommended plan.
 
     Args:
         totals: ``fct_plan_totals``.
-        changed: Services whose regions change.
     """
     row = plan(totals, "recommended")
     if row is None:
         return "No recommended plan was made."
+    changed = row["services_changed"]
     if changed == 0:
         return "Keep everything where it is: no move is worth making."
     return f"{words.plural(changed, 'service')} to change: {money(row)}, {speed(row)}."

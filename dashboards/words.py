@@ -6,6 +6,8 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
+
 DASH = "–"
 MINUS = "−"
 UP, DOWN, LEVEL = "▲", "▼", "●"
@@ -25,8 +27,8 @@ STALE_AFTER_HOURS = 24.0
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a cell holds no value: None, NaN or NaT."""
-    return value is None or value != value or str(value) in ("NaT", "<NA>")
+    """Tell whether a cell holds no value: None, NaN, NaT or NA."""
+    return bool(pd.isna(value))
 
 
 def _digits(value: float, significant: int) -> str:
@@ -121,29 +123,43 @@ def p_value(value: Any) -> str:
     return "< 0.001" if float(value) < 0.001 else f"{float(value):.3f}"
 
 
-def in_unit(value: Any, unit: str, *, signed: bool = False) -> str:
-    """Write a value in the unit that a mart names (``usd``, ``ms``, ``share``, ``requests``).
+def points(value: Any) -> str:
+    """Write a difference of two shares as percentage points.
 
     Example:
-        >>> in_unit(0.5, "share"), in_unit(3, "ms"), in_unit(7, "regions")
-        ('50.0 %', '3.00 ms', '7 regions')
+        >>> points(-0.0002), points(0.015)
+        ('−0.02 pp', '+1.50 pp')
+    """
+    return DASH if is_missing(value) else f"{number(float(value) * 100, signed=True)} pp"
+
+
+def in_unit(value: Any, unit: str, *, signed: bool = False) -> str:
+    """Write a value in the unit that a mart names.
+
+    Example:
+        >>> in_unit(0.5, "share"), in_unit(3, "ms"), in_unit(7, "regions"), in_unit(0.0001, "p")
+        ('50.0 %', '3.00 ms', '7 regions', '< 0.001')
+        >>> in_unit(292.54, "USD per million requests"), in_unit(24.0, "count")
+        ('$293 per million requests', '24')
     """
     if is_missing(value):
         return DASH
     name = (unit or "").strip()
-    if name.lower() in ("usd", "$"):
-        return usd(value, signed=signed)
-    if name.lower() in ("share", "ratio_share"):
-        return share(value, signed=signed)
-    if name.lower().startswith("usd"):
-        rest = name[3:].strip().replace("_", " ").lstrip("/").strip()
-        return f"{usd(value, signed=signed)} {rest}".strip()
+    lowered = name.lower()
+    if lowered.startswith("usd"):
+        return f"{usd(value, signed=signed)} {name[3:].replace('_', ' ').strip()}".strip()
+    if lowered in ("share", "p", "ms"):
+        if lowered == "p":
+            return p_value(value)
+        return share(value, signed=signed) if lowered == "share" else ms(value, signed=signed)
+    if lowered in ("count", "requests", "t", "1"):
+        name = "" if lowered != "requests" else name
     amount = float(value)
-    text = count(value) if name in ("requests", "count") else number(amount, signed=signed)
-    if amount == round(amount) and abs(amount) < 1e4 and name not in ("ms", "pp"):
-        text = f"{'+' if signed and amount > 0 else MINUS if amount < 0 else ''}{abs(amount):,.0f}"
-        return text if name in ("", "count", "1") else f"{text} {name}"
-    return f"{text} {name}".strip()
+    if amount == round(amount):
+        text = count(abs(amount))
+        sign = MINUS if amount < 0 else "+" if signed and amount > 0 else ""
+        return f"{sign}{text} {name}".strip()
+    return f"{number(amount, signed=signed)} {name}".strip()
 
 
 def level(value: Any) -> str:

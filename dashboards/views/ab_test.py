@@ -16,6 +16,14 @@ VERDICTS = {
     "inconclusive": ("Inconclusive", "orange", "The data do not decide: no clear effect."),
     "invalid": ("Invalid", "red", "A check failed, so no effect may be read from this."),
 }
+# Shown without a click; a check that did not pass always is.
+NAMED_CHECKS = (
+    "demand_equal",
+    "demand_total",
+    "assignment_ratio",
+    "registration_hash",
+    "train_eval_overlap",
+)
 
 
 def render() -> None:
@@ -52,7 +60,8 @@ def _verdict(row: pd.Series[Any]) -> None:
     st.markdown(f"### :{colour}[{name}]")
     st.markdown(meaning)
     reasons = [part.strip() for part in str(row["reasons"] or "").split(";") if part.strip()]
-    st.markdown("\n".join(f"- {reason}" for reason in reasons) or "No reason was recorded.")
+    marked = [r.replace("[holds]", "✓ holds").replace("[fails]", "✗ fails") for r in reasons]
+    st.markdown("\n".join(f"- {reason}" for reason in marked) or "No reason was recorded.")
     st.caption(
         f"Experiment {row['experiment_id']} · the plan knows days through"
         f" {words.moment(row['train_through_on'])}, the evaluation starts"
@@ -72,11 +81,23 @@ def _checks(checks: pd.DataFrame) -> None:
     untested = int((checks["status"] == "not_testable").sum())
     green = len(checks) - red - untested
     st.markdown(
-        f"**{'All' if green == len(checks) else green} of {words.plural(len(checks), 'check')}"
-        f" passed**; {red} failed, {untested} could not be tested with so few data."
+        f"**{green} of {words.plural(len(checks), 'check')} passed**; {red} failed,"
+        f" {untested} could not be tested with so few data."
     )
+    named = checks["check_name"].isin(NAMED_CHECKS) | (checks["status"] != "green")
+    st.table(
+        _check_table(checks[named]),
+        hide_index=True,
+        alt="The checks everyone asks for, and every check that did not pass.",
+    )
+    with st.expander(f"All {words.plural(len(checks), 'check')}"):
+        st.table(_check_table(checks), hide_index=True, alt="All checks: seen and had to hold.")
+        parts.download(checks, "checks")
+
+
+def _check_table(checks: pd.DataFrame) -> pd.DataFrame:
     marks = {"green": "✓ passed", "red": "✗ failed", "not_testable": "? not testable"}
-    view = pd.DataFrame(
+    return pd.DataFrame(
         {
             "Check": checks["check_name"].map(words.code),
             "Scope": checks["scope"],
@@ -85,7 +106,6 @@ def _checks(checks: pd.DataFrame) -> None:
             "Result": checks["status"].map(marks),
         }
     )
-    parts.table(view, key="checks", alt="Validity checks with what was seen and what had to hold.")
 
 
 def _effects(results: pd.DataFrame, verdict: pd.Series[Any]) -> None:
@@ -104,10 +124,9 @@ def _effects(results: pd.DataFrame, verdict: pd.Series[Any]) -> None:
         with column:
             evidence.effect_box(row)
     evidence.effect_chart(success)
-    st.dataframe(
+    st.table(
         evidence.effect_table(success),
         hide_index=True,
-        key="effects_table",
         alt="Control, treatment and effect with interval and p-value by metric and layer.",
     )
     parts.download(success, "experiment_results")
@@ -133,11 +152,15 @@ def _guard_rails(results: pd.DataFrame) -> None:
     judged = rails[~rails["verdict"].isin(["reported", "not_judged"])]
     passed = int((judged["verdict"] == "passed").sum())
     st.markdown(f"**{passed} of {words.plural(len(judged), 'guard rail')} passed.**")
-    parts.table(
-        evidence.guard_table(rails),
-        key="guard_rails",
+    st.table(
+        evidence.guard_table(judged if len(judged) else rails),
+        hide_index=True,
         alt="Guard rails with both arms, the effect, the margin and the result.",
     )
+    printed = len(rails) - len(judged)
+    if printed and len(judged):
+        st.caption(f"The CSV also holds {words.plural(printed, 'row')} that were not judged.")
+    parts.download(rails, "guard_rails")
 
 
 def _classic(lines: pd.DataFrame, results: pd.DataFrame) -> None:
@@ -151,7 +174,7 @@ def _classic(lines: pd.DataFrame, results: pd.DataFrame) -> None:
         return
     view = pd.DataFrame(
         {
-            "Line": lines["line"].map(words.code),
+            "Line": [name[:1].upper() + name[1:] for name in lines["line"]],
             "Control": evidence.cells(lines, "control"),
             "Treatment": evidence.cells(lines, "treatment"),
             "Change": evidence.cells(lines, "change_abs", signed=True),
@@ -160,7 +183,8 @@ def _classic(lines: pd.DataFrame, results: pd.DataFrame) -> None:
             "Note": lines["label"].fillna(""),
         }
     )
-    parts.table(view, key="classic", alt="Classic report, both arms.", height="content")
+    st.table(view, hide_index=True, alt="Classic report, both arms, with definitions.")
+    parts.download(lines, "classic_report")
     coin = results[(results["role"] == "success") & results["p_value"].notna()]
     said = "; ".join(
         f"{words.metric(r['metric'])} p {words.p_value(r['p_value'])}" for _, r in coin.iterrows()
@@ -185,7 +209,10 @@ def _baselines(plans: pd.DataFrame) -> None:
         "greedy_nearest": "nearest regions",
         "cheapest": "cheapest regions",
     }
-    drawn = plans.assign(plan=plans["family"].map(names))
+    order = list(names)
+    # Ours is drawn last: a crowd of random plans must not hide it.
+    drawn = plans.assign(plan=plans["family"].map(names), layer=plans["family"].map(order.index))
+    drawn = drawn.sort_values(["layer", "plan_name"], ascending=[False, True], kind="stable")
     ours = plans[plans["family"] == "treatment"]
     random_plans = int((plans["family"] == "random_matched").sum())
     rank, p_plan = parts.value(ours, "latency_rank"), parts.value(ours, "p_plan")
@@ -221,10 +248,9 @@ def _critical(snapshot: Snapshot, results: pd.DataFrame) -> None:
     )
     rows = results[results["metric"].str.contains("critical")]
     if len(rows):
-        st.dataframe(
+        st.table(
             evidence.effect_table(rows),
             hide_index=True,
-            key="critical_effects",
             alt="Effects on latency-critical services.",
         )
     with st.expander("Which services these are"):

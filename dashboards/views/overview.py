@@ -31,11 +31,11 @@ def _advice(totals: pd.DataFrame, recommendations: pd.DataFrame) -> None:
     if recommendations.empty:
         parts.nothing("This build holds no recommendation: it has no service to place.")
         return
-    changed = int((recommendations["action"] != "keep").sum())
-    st.markdown(f"**{headline.sentence(totals, changed)}**")
+    st.markdown(f"**{headline.sentence(totals)}**")
     row = headline.plan(totals, "recommended")
     if row is None:
         return
+    changed = row["services_changed"]
     left, middle, right = st.columns(3)
     level = row["interval_level"]
     with left:
@@ -69,7 +69,7 @@ def _advice(totals: pd.DataFrame, recommendations: pd.DataFrame) -> None:
             ),
         )
     with right:
-        keep = len(recommendations) - changed
+        keep = row["services"] - changed
         parts.figure(
             "Services to change",
             words.count(changed),
@@ -181,16 +181,25 @@ def _volume(rows: pd.DataFrame, name: str, amount: str, title: str, sql: str) ->
 def _mix(snapshot: Snapshot) -> None:
     parts.section("What kind of services these are")
     scales = [
-        ("memory_band_gb", "Memory of one instance (GB)", questions.SERVICES_BY_MEMORY, "memory"),
-        ("cpu_band", "Cores of one instance", questions.SERVICES_BY_CPU, "CPU"),
+        (
+            "memory_band_gb",
+            "Memory of one instance (GB)",
+            questions.SERVICES_BY_MEMORY,
+            "memory",
+            " GB",
+        ),
+        ("cpu_band", "Cores of one instance", questions.SERVICES_BY_CPU, "CPU", " vCPU"),
         (
             "latency_sensitivity",
             "Latency sensitivity",
             questions.SERVICES_BY_SENSITIVITY,
             "latency sensitivity",
+            "",
         ),
     ]
-    for column, (name, label, sql, short) in zip(st.columns(3, gap="large"), scales, strict=True):
+    for column, (name, label, sql, short, unit) in zip(
+        st.columns(3, gap="large"), scales, strict=True
+    ):
         rows = ask(snapshot, sql)
         with column:
             if rows.empty:
@@ -199,7 +208,7 @@ def _mix(snapshot: Snapshot) -> None:
             top = rows.sort_values("services", ascending=False, kind="stable").iloc[0]
             drawn = rows.assign(label=rows["services"].astype(int).astype(str))
             parts.chart(
-                f"Most common: {top[name]}",
+                f"{short[:1].upper()}{short[1:]}: most often {top[name]}{unit}",
                 charts.columns(drawn, name, "services", label=label, unit="Services", text="label"),
                 rows,
                 key=f"overview_{name}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -55,7 +57,14 @@ def _rows(snapshot: Snapshot) -> None:
     if broken.empty:
         st.markdown("No row was set aside.")
         return
-    why = broken[["table_name", "rule_id", "reason", "rows_quarantined"]]
+    why = pd.DataFrame(
+        {
+            "Table": broken["table_name"],
+            "Rule": broken["rule_id"],
+            "Reason": broken["reason"],
+            "Set aside": broken["rows_quarantined"],
+        }
+    )
     parts.table(why, key="quarantine", alt="Rows set aside by table and rule, with the reason.")
 
 
@@ -100,12 +109,31 @@ def _network(snapshot: Snapshot) -> None:
 
 
 def _prices(snapshot: Snapshot) -> None:
-    parts.section("Price book", "List prices with their source and date.")
+    parts.section("Price book", "On-demand list prices; a negotiated discount is not in them.")
     regions = ask(snapshot, questions.REGIONS)
     if regions.empty:
         parts.nothing("No region in this build.")
         return
-    parts.table(regions, key="price_book", alt="Regions with prices, capacity, source and date.")
+    view = pd.DataFrame(
+        {
+            "Region": regions["region_id"],
+            "Provider": regions["provider"],
+            "vCPU, $/hour": regions["vcpu_hour_usd"],
+            "Memory, $/GB-hour": regions["memory_gb_hour_usd"],
+            "To users, $/GB": regions["egress_internet_usd_per_gb"],
+            "Capacity, vCPU": regions["capacity_vcpu"].map(words.count),
+            "Grid, g CO₂/kWh": regions["carbon_g_per_kwh"].map(words.count),
+        }
+    )
+    parts.table(
+        view,
+        key="price_book",
+        config={
+            name: st.column_config.NumberColumn(format="%.4f")
+            for name in ("vCPU, $/hour", "Memory, $/GB-hour", "To users, $/GB")
+        },
+        alt="Regions with prices, capacity and carbon intensity of the grid.",
+    )
 
 
 def _models(snapshot: Snapshot) -> None:
@@ -117,7 +145,32 @@ def _models(snapshot: Snapshot) -> None:
     judged = rows[rows["status"].isin(["met", "missed"])]
     met = int((judged["status"] == "met").sum())
     st.markdown(f"**{met} of {words.plural(len(judged), 'goal')} met.** Missed goals stay listed.")
-    parts.table(rows, key="model_metrics", alt="Measured figures of models and baselines.")
+    view = pd.DataFrame(
+        {
+            "Model": rows["model_name"].map(words.code),
+            "Variant": rows["variant"].map(words.code),
+            "Split": rows["split"].map(words.code),
+            "Metric": rows["metric"].map(words.code),
+            "Measured": rows["value"].map(words.number),
+            "Goal": [
+                _goal(low, high)
+                for low, high in zip(rows["goal_low"], rows["goal_high"], strict=True)
+            ],
+            "Result": rows["status"],
+            "Rows": rows["row_count"].map(words.count),
+        }
+    )
+    parts.table(view, key="model_metrics", alt="Measured figures of models and baselines.")
+
+
+def _goal(low: Any, high: Any) -> str:
+    if words.is_missing(low) and words.is_missing(high):
+        return words.DASH
+    if words.is_missing(high):
+        return f"at least {words.number(low)}"
+    if words.is_missing(low):
+        return f"at most {words.number(high)}"
+    return f"{words.number(low)} to {words.number(high)}"
 
 
 def _run(snapshot: Snapshot) -> None:

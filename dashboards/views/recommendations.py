@@ -22,8 +22,7 @@ def render() -> None:
     if rows.empty:
         parts.nothing("This build holds no recommendation: it has no service to place.")
         return
-    changed = int((rows["action"] != "keep").sum())
-    st.markdown(f"**{headline.sentence(ask(snapshot, questions.PLAN_TOTALS), changed)}**")
+    st.markdown(f"**{headline.sentence(ask(snapshot, questions.PLAN_TOTALS))}**")
     shown = _filtered(rows)
     if shown.empty:
         parts.empty_filter("these filters", DEFAULTS)
@@ -71,26 +70,27 @@ def _table(shown: pd.DataFrame) -> None:
         if picked:
             st.session_state["service"] = order[picked[0]]
 
+    level = words.level(shown["interval_level"].iloc[0])
     view = pd.DataFrame(
         {
             "Service": shown["service_name"].fillna(shown["service_id"]),
             "Action": shown["action"].map(words.code),
-            "Regions": [
-                now if now == then else f"{now} → {then}"
-                for now, then in zip(shown["from_regions"], shown["to_regions"], strict=True)
-            ],
-            "Saving $/month": shown["monthly_saving_usd"],
-            "Saving, interval": _ends(
+            "Saving, $/month": shown["monthly_saving_usd"],
+            f"{level} interval": _ends(
                 shown, "monthly_saving_lo_usd", "monthly_saving_hi_usd", "usd"
             ),
             "Latency, ms": shown["mean_latency_delta_ms"],
-            "Latency, interval": _ends(
+            f"{level} interval ": _ends(
                 shown, "mean_latency_delta_lo_ms", "mean_latency_delta_hi_ms", "ms"
             ),
             "Confidence": shown["confidence"],
             "Risk": shown["risk_level"],
-            "Effort": shown["effort"].map(words.code),
             "Status": shown["status"],
+            "Regions": [
+                _moved(now, then)
+                for now, then in zip(shown["from_regions"], shown["to_regions"], strict=True)
+            ],
+            "Effort": shown["effort"].map(words.code),
             "Team": shown["team"],
         }
     )
@@ -105,7 +105,7 @@ def _table(shown: pd.DataFrame) -> None:
         on_select=choose,
         selection_mode="single-row",
         column_config={
-            "Saving $/month": st.column_config.NumberColumn(format="%,.0f"),
+            "Saving, $/month": st.column_config.NumberColumn(format="%,.0f"),
             "Latency, ms": st.column_config.NumberColumn(format="%.2f"),
         },
         alt="Recommendations with saving, latency change, intervals, confidence, risk and status.",
@@ -114,8 +114,16 @@ def _table(shown: pd.DataFrame) -> None:
 
 
 def _ends(rows: pd.DataFrame, lo: str, hi: str, unit: str) -> list[str]:
-    ends = zip(rows[lo], rows[hi], rows["interval_level"], strict=True)
-    return [words.interval(low, high, level, unit) for low, high, level in ends]
+    ends = zip(rows[lo], rows[hi], strict=True)
+    return [words.interval(low, high, None, unit) for low, high in ends]
+
+
+def _moved(now: str, then: str) -> str:
+    """Write what changes in a set of regions: what is added, then what is removed."""
+    before, after = set(str(now).split(", ")), set(str(then).split(", "))
+    added = [f"+{region}" for region in sorted(after - before)]
+    removed = [f"{words.MINUS}{region}" for region in sorted(before - after)]
+    return " ".join(added + removed) or "no change"
 
 
 def _one(snapshot: Snapshot, rows: pd.DataFrame, shown: pd.DataFrame) -> None:
@@ -133,12 +141,12 @@ def _one(snapshot: Snapshot, rows: pd.DataFrame, shown: pd.DataFrame) -> None:
     )
     row = rows[rows["service_id"] == service_id].iloc[0]
     advice.figures(row)
-    left, right = st.columns([3, 2], gap="large")
+    advice.reasons(snapshot, row)
+    left, right = st.columns(2, gap="large")
     with left:
-        advice.reasons(snapshot, row)
-    with right:
         advice.safety(row)
-    advice.regions(snapshot, row)
+    with right:
+        advice.regions(snapshot, row)
     advice.alternatives(snapshot, row)
     if os.environ.get("REGIONWISE_READ_ONLY") == "1":
         st.caption("This copy is for reading: decisions are not kept here.")

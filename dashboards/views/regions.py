@@ -182,9 +182,12 @@ def _map(snapshot: Snapshot) -> None:
     points["requests"] = points["requests"].fillna(0)
     points["words"] = points["requests"].map(words.count)
     regions = points[points["place_kind"] == "region"]
+    origins = len(points) - len(regions)
+    busiest = regions.sort_values("requests", ascending=False, kind="stable").head(1)
     parts.chart(
-        f"{words.plural(len(regions), 'region')} and"
-        f" {words.plural(len(points) - len(regions), 'user origin')}",
+        f"{busiest['label'].iloc[0]} serves the most requests"
+        if len(busiest)
+        else "No region has coordinates",
         charts.world_map(
             points,
             "requests",
@@ -201,7 +204,12 @@ def _map(snapshot: Snapshot) -> None:
         " sized by requests sent. Regions: "
         + "; ".join(f"{r['label']} {r['words']}" for _, r in regions.iterrows())
         + ".",
-        note="Land: Natural Earth, 1:110 million.",
+        note=(
+            f"{words.plural(origins, 'user origin')} apart from the regions."
+            if origins
+            else "Users are counted at the region nearest to them."
+        )
+        + " Land: Natural Earth, 1:110 million.",
         sql=questions.PLACES,
     )
 

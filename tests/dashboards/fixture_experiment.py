@@ -41,8 +41,8 @@ def _verdict() -> Row:
 
 def _checks() -> list[Row]:
     rows = (
-        ("equal_demand", "twin", "100.000 %", "100 %", "green"),
-        ("sample_ratio", "switchback", "28 of 28", "28 of 28", "green"),
+        ("demand_equal", "twin", "100.000 %", "100 %", "green"),
+        ("assignment_ratio", "switchback", "28 of 28", "28 of 28", "green"),
         ("demand_balance", "switchback", "9 blocks", "11 blocks", "not_testable"),
     )
     names = ("check_name", "scope", "observed", "expected", "status")

@@ -76,7 +76,7 @@ def build(folder: Path, variant: Variant, *, build_id: str = "build-a", scale: f
             _create(connection, name, rows, promised.get(name))
     pointer = folder / "serving" / "current.json"
     waiting = pointer.with_suffix(".tmp")
-    relative = path.relative_to(folder).as_posix()
+    relative = path.relative_to(folder / "serving").as_posix()
     waiting.write_text(json.dumps({"build_id": build_id, "path": relative}))
     waiting.replace(pointer)
     return path
