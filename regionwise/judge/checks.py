@@ -160,4 +160,4 @@ def without_outliers(steps: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _bound(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
+    return "any" if value is None else f"{value:.9g}"

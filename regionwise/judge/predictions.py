@@ -45,12 +45,20 @@ def batches(predictions: Path, warehouse: Path) -> list[Batch]:
             schemas[key], paths[key] = schema, path
     layout, sound = checks.layout_batch(schemas, paths)
     active = active_services(warehouse)
-    found = [layout]
-    for table in TABLES:
-        keys = [k for k in schemas if k.split("/")[0] == table.name]
-        if set(keys) <= sound:
-            found.append(_table_batch(table, [paths[k] for k in keys], active))
-    return found
+    frames = {
+        table.name: _frame(table, [path for k, path in paths.items() if _table_of(k) == table.name])
+        for table in TABLES
+        if all(k in sound for k in schemas if _table_of(k) == table.name)
+    }
+    if "placement_plans" in frames and "placement_services" in frames:
+        frames["placement_plans"] = _with_share_sums(
+            frames["placement_plans"], frames["placement_services"]
+        )
+    return [layout, *(_batch(t, frames[t.name], active) for t in TABLES if t.name in frames)]
+
+
+def _table_of(key: str) -> str:
+    return key.split("/", maxsplit=1)[0]
 
 
 def expected_schema(table: Table) -> pa.Schema:
@@ -67,19 +75,23 @@ def active_services(warehouse: Path) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _table_batch(table: Table, paths: Sequence[Path], active: Sequence[str]) -> Batch:
+def _frame(table: Table, paths: Sequence[Path]) -> pd.DataFrame:
     names = [c.name for c in table.columns]
-    frame = pd.concat(
+    frame: pd.DataFrame = pd.concat(
         [checks.floats(pq.read_table(p, columns=names)).to_pandas() for p in paths],
         ignore_index=True,
     )
+    return frame
+
+
+def _batch(table: Table, frame: pd.DataFrame, active: Sequence[str]) -> Batch:
     rows = [] if table.may_be_empty else [checks.row_count()]
     if frame.empty:
         return Batch(table.name, frame, tuple(rows))
     found: list[Check] = list(rows)
     for column in table.columns:
         found.extend(_column_checks(column))
-    found.extend(_interval_checks(names))
+    found.extend(_interval_checks([c.name for c in table.columns]))
     if table.name in _COVERING:
         found.append(checks.covers("service_id", active))
     if table.name == "placement_runs":
@@ -87,8 +99,7 @@ def _table_batch(table: Table, paths: Sequence[Path], active: Sequence[str]) -> 
     if table.name == "strategy_predictions":
         frame["probability_sum"] = frame[list(_PROBABILITIES)].sum(axis=1)
         found.append(_sum_check("probability_sum"))
-    if table.name == "placement_plans":
-        frame = _with_share_sums(frame)
+    if "traffic_share_sum" in frame:
         found.append(_sum_check("traffic_share_sum"))
     return Batch(table.name, frame, tuple(found))
 
@@ -132,9 +143,14 @@ def _has_plans() -> Check:
     )
 
 
-def _with_share_sums(frame: pd.DataFrame) -> pd.DataFrame:
-    sums = frame.groupby(["plan_id", "service_id"])["traffic_share"].transform("sum")
-    return frame.assign(traffic_share_sum=sums)
+def _with_share_sums(plans: pd.DataFrame, services: pd.DataFrame) -> pd.DataFrame:
+    """Add the sum of a service's traffic shares; unknown where there is no demand to share."""
+    keys = ["plan_id", "service_id"]
+    # Every caller of a service may have been retired: then it serves nobody, and no share exists.
+    idle = pd.MultiIndex.from_frame(services.loc[services["mean_rps"] == 0, keys])
+    sums = plans.groupby(keys)["traffic_share"].transform("sum")
+    is_idle = pd.MultiIndex.from_frame(plans[keys]).isin(idle)
+    return plans.assign(traffic_share_sum=sums.mask(is_idle))
 
 
 def _sum_check(column: str) -> Check:

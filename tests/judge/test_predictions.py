@@ -68,6 +68,14 @@ def test_broken_predictions_are_found(
     assert failures[0].observed not in ("", "None")
 
 
+def test_a_service_without_demand_shares_no_traffic(predicted_data: Path) -> None:
+    _spoil(predicted_data, "placement_plans", traffic_share=[1.0, 0.0])
+    (failure,) = _failures(predicted_data, "placement_plans")
+    assert failure.rule == "sums_to_one"
+    _spoil(predicted_data, "placement_services", mean_rps=[3.0, 0.0])
+    assert _failures(predicted_data, "placement_plans") == ()
+
+
 def test_an_interval_upside_down_is_found(predicted_data: Path) -> None:
     _spoil(predicted_data, "latency_predictions", predicted_lo_ms=9.0, predicted_hi_ms=1.0)
     (failure,) = _failures(predicted_data, "latency_predictions")
