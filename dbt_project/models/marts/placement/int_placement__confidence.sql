@@ -10,6 +10,10 @@ caps as (
     select * from {{ ref('int_placement__confidence_caps') }}
 ),
 
+outcomes as (
+    select * from {{ ref('int_placement__outcomes') }}
+),
+
 strictest_caps as (
     select
         service_id,
@@ -42,11 +46,15 @@ uncapped as (
     select
         risks.*,
         case
-            when least(worse_probability, 1 - worse_probability) < {{ bounds[1] }} then 3
-            when least(worse_probability, 1 - worse_probability) < {{ bounds[2] }} then 2
+            -- Staying for want of data is not staying because it is best.
+            when outcomes.outcome = 'INSUFFICIENT_DATA' then 1
+            when least(risks.worse_probability, 1 - risks.worse_probability) < {{ bounds[1] }} then 3
+            when least(risks.worse_probability, 1 - risks.worse_probability) < {{ bounds[2] }} then 2
             else 1
         end as own_level
     from risks
+    left join outcomes
+        on risks.service_id = outcomes.service_id
 ),
 
 final as (
