@@ -72,7 +72,7 @@ def validate(folder: Path, as_json: AsJson = False) -> None:
     from regionwise import validation
 
     text, content, code = validation.validate(folder)
-    print(json.dumps(content, indent=2, sort_keys=True) if as_json else text)
+    print(json.dumps(content, indent=2, sort_keys=True, default=str) if as_json else text)
     raise typer.Exit(code)
 
 
