@@ -146,9 +146,14 @@ def _rules(
             where = " or ".join(parent for parent, _ in parents)
             yield column.name, "unknown_id", unknown, name, f"an id of {where}"
     keys = ", ".join(f'"{key}"' for key in table.key)
+    same = " and ".join(f'a."{key}" is not distinct from b."{key}"' for key in table.key)
+    # A join with the few repeated keys, not a window over all rows: it fits in memory.
+    repeated = (
+        f'select {keys}, min(_row) as first from "{table.name}" group by all having count(*) > 1'
+    )
     doubled = (
-        f'_row in (select unnest(list(_row order by _row)[2:]) from "{table.name}" '
-        f"group by {keys} having count(*) > 1)"
+        f'_row in (select a._row from "{table.name}" as a '
+        f"inner join ({repeated}) as b on {same} and a._row > b.first)"
     )
     value = f"concat_ws(', ', {keys})"
     yield ", ".join(table.key), "duplicate_key", doubled, value, "every key once"
