@@ -92,7 +92,7 @@ def _measured(rows: pd.DataFrame, slice_: str, model_id: str) -> list[dict[str, 
         scores["model", "r2_ratio_to_deploy_aware_ceiling"] = model["r2"] / aware["r2"]
     else:
         scores = {("model", m): float("nan") for s, m in _GOALS if s == slice_}
-    out = []
+    out: list[dict[str, object]] = []
     for (variant, metric), value in scores.items():
         goal = _GOALS.get((slice_, metric), _Goal()) if variant == "model" else _Goal()
         out.append(
