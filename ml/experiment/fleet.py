@@ -57,7 +57,7 @@ class Fleet:
         if service_id not in self.services.index or column not in self.services:
             return ""
         value = self.services.at[service_id, column]
-        return str(value) if isinstance(value, str) else ""
+        return str(value) if isinstance(value, str | int | np.integer) else ""
 
 
 _SERVICE_COLUMNS: dict[str, str | float | bool | None] = {

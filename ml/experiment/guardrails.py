@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from ml.experiment.config import GUARDRAIL_KINDS, ExperimentSettings
+from ml.experiment.plans import below, required_regions
 from ml.experiment.signflip import holm
 from ml.experiment.twin import N1, UTILISATION, TwinEstimate, TwinResult
 
@@ -234,25 +235,25 @@ def _utilisation(result: TwinResult, limit: float) -> Guardrail:
 def _redundancy(
     control: pd.DataFrame, treatment: pd.DataFrame, min_regions: dict[str, int]
 ) -> Guardrail:
-    def short(plan: pd.DataFrame) -> list[str]:
-        count = plan.groupby("service_id")["region_id"].nunique()
-        return sorted(str(s) for s, n in count.items() if n < min_regions.get(str(s), 1))
-
-    below_c, below_t = short(control), short(treatment)
-    reason = f"{len(below_t)} services below their rule {_head(below_t)}"
+    worse = below(treatment, required_regions(control, min_regions))
+    below_c, below_t = below(control, min_regions), below(treatment, min_regions)
+    reason = (
+        f"{len(worse)} services fell below their rule{_head(worse)}; below it in any case: "
+        f"{len(below_c)} in control, {len(below_t)} in treatment"
+    )
     return _exact(
         "redundancy_min_regions",
         "exact",
         0.0,
         float(len(below_c)),
         float(len(below_t)),
-        not below_t,
+        not worse,
         reason,
     )
 
 
 def _head(names: Sequence[str]) -> str:
-    return f"({', '.join(names[:3])})" if names else ""
+    return f" ({', '.join(names[:3])})" if names else ""
 
 
 def _moves(control: pd.DataFrame, treatment: pd.DataFrame, limit: float) -> Guardrail:

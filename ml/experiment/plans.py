@@ -69,3 +69,24 @@ def consecutive(first: date, count: int) -> list[date]:
         [datetime.date(2026, 2, 28), datetime.date(2026, 3, 1)]
     """
     return [first + timedelta(days=offset) for offset in range(count)]
+
+
+def required_regions(control: pd.DataFrame, rules: dict[str, int]) -> dict[str, int]:
+    """Return how many regions each service must have: its rule, or what control has if less.
+
+    A service that no feasible plan could bring up to its rule must not get worse, but it does not
+    hold back everything else.
+
+    Example:
+        >>> plan = pd.DataFrame({"service_id": ["a", "b"], "region_id": ["x", "x"]})
+        >>> required_regions(plan, {"a": 2, "b": 1, "c": 3})
+        {'a': 1, 'b': 1}
+    """
+    count = control.groupby("service_id")["region_id"].nunique()
+    return {str(s): min(rules.get(str(s), 1), int(n)) for s, n in count.items()}
+
+
+def below(plan: pd.DataFrame, needed: dict[str, int]) -> list[str]:
+    """Return the services of ``plan`` with fewer regions than ``needed`` (1 where not said)."""
+    count = plan.groupby("service_id")["region_id"].nunique()
+    return sorted(str(s) for s, n in count.items() if n < needed.get(str(s), 1))

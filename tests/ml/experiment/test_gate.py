@@ -78,12 +78,20 @@ def test_float_counts_are_red(lab: Any, settings: Any) -> None:
     assert {c.status for c in full.checks if c.name == "requests_conserved"} == {"red"}
 
 
-def test_plan_below_its_rule_is_red_in_the_treatment_only(lab: Any, settings: Any) -> None:
+def test_plan_that_falls_below_its_rule_is_red(lab: Any, settings: Any) -> None:
     world = lab.world()
     plans = read_plans(lab.writer, lab.features, settings)
-    full = run_both_plans(world, plans, consecutive(world.first_future_on, 2), {"svc-000": 3})
-    status = {c.scope: c.status for c in full.checks if c.name == "plan_complete"}
-    assert status == {"twin control": "green", "twin treatment": "red"}
+    rows = plans.placements["treatment"]
+    plans.placements["treatment"] = rows.drop(rows.index[rows["service_id"] == "svc-001"][1])
+    days = consecutive(world.first_future_on, 2)
+
+    full = run_both_plans(world, plans, days, {"svc-001": 2})
+    found = {c.scope: c.status for c in full.checks if c.name == "plan_complete"}
+    assert found == {"twin control": "green", "twin treatment": "red"}
+    # Two regions in control, three asked for: the treatment may not go below the two.
+    full = run_both_plans(world, plans, days, {"svc-000": 3})
+    found = {c.scope: c.status for c in full.checks if c.name == "plan_complete"}
+    assert found == {"twin control": "green", "twin treatment": "green"}
 
 
 def test_same_plan_twice_differs_by_exactly_nothing(lab: Any) -> None:
