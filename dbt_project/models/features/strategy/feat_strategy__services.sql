@@ -1,37 +1,15 @@
-{%- set steps = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] %}
-
 with
 
-the_window as (
-    select * from {{ ref('int_placement__window') }}
-),
-
-steps as (
-    {% for step in steps -%}
-    select {{ step }} as step
-    {%- if not loop.last %}
-    union all
-    {% endif -%}
-    {% endfor %}
-),
-
--- Every 14 days back from the last day, as long as 28 days lie before the cut. The last day
--- itself always cuts, with whatever history there is.
 cuts as (
-    select
-        cast({{ dbt.dateadd('day', '-14 * steps.step', 'the_window.last_on') }} as date) as cut_on,
-        steps.step > 0 as has_next_14_days
-    from the_window
-    cross join steps
-    where steps.step = 0 or the_window.days - 14 * steps.step >= 28
+    select * from {{ ref('int_demand__cuts') }}
+),
+
+shares as (
+    select * from {{ ref('int_demand__cut_shares') }}
 ),
 
 service_days as (
     select * from {{ ref('int_demand__service_days') }}
-),
-
-origin_days as (
-    select * from {{ ref('int_demand__service_origin_days') }}
 ),
 
 origins as (
@@ -70,46 +48,6 @@ levels as (
         service_days.service_id,
         cuts.cut_on,
         cuts.has_next_14_days
-),
-
-by_origin as (
-    select
-        origin_days.service_id,
-        cuts.cut_on,
-        origin_days.origin_id,
-        cast(sum(origin_days.requests) as double) as requests
-    from origin_days
-    inner join cuts
-        on origin_days.observed_on <= cuts.cut_on
-        and origin_days.observed_on > {{ dbt.dateadd('day', -28, 'cuts.cut_on') }}
-    group by
-        origin_days.service_id,
-        cuts.cut_on,
-        origin_days.origin_id
-),
-
-totals as (
-    select
-        service_id,
-        cut_on,
-        cast(sum(cast(requests as decimal(38, 0))) as double) as requests
-    from by_origin
-    group by
-        service_id,
-        cut_on
-),
-
-shares as (
-    select
-        by_origin.service_id,
-        by_origin.cut_on,
-        by_origin.origin_id,
-        by_origin.requests / totals.requests as share
-    from by_origin
-    inner join totals
-        on by_origin.service_id = totals.service_id
-        and by_origin.cut_on = totals.cut_on
-    where by_origin.requests > 0
 ),
 
 mixes as (

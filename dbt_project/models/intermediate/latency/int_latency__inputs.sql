@@ -25,15 +25,7 @@ nearest as (
 ),
 
 services as (
-    select * from {{ ref('int_placement__services') }}
-),
-
-graph as (
-    select * from {{ ref('int_graph__services') }}
-),
-
-demand as (
-    select * from {{ ref('int_load__demand') }}
+    select * from {{ ref('int_latency__services') }}
 ),
 
 network as (
@@ -71,11 +63,11 @@ final as (
         placed.placed_on,
         placed.placed_on <= the_window.train_through_on as is_training,
         staged.observed_ms,
-        graph.layer,
+        services.layer,
         services.template,
         anywhere.n_regions,
         coalesce(network.rtt_w_ms, anywhere.rtt_w_ms) as rtt_w_ms,
-        demand.demand_ms,
+        services.demand_ms,
         coalesce(load_days.rho, 0) as rho,
         coalesce(load_days.rho_max, 0) as rho_max,
         coalesce(load_days.q_hat_ms, 0) as q_hat_ms,
@@ -85,10 +77,6 @@ final as (
         on placed.placed_on between the_window.first_on and the_window.last_on
     inner join services
         on placed.service_id = services.service_id
-    inner join graph
-        on placed.service_id = graph.service_id
-    inner join demand
-        on placed.service_id = demand.service_id
     inner join anywhere
         on placed.service_id = anywhere.service_id
         and placed.region_id = anywhere.region_id
