@@ -15,7 +15,7 @@ from ml.placement.rules import cheapest_sets, nearest_sets, spread_instances
 from ml.placement.solve import Solution, move_limit, solve, space_of
 from ml.placement.subsets import SetSpace
 
-_WAITING_FACTORS = (32.0, 8.0, 2.0)
+_WAITING_FACTORS = (16.0, 4.0)
 _BILL_CAP_SHARE = 0.10
 _REDRAWS = 20
 
@@ -32,18 +32,21 @@ def placements(instance: Instance, space: SetSpace, fleet: Fleet) -> pd.DataFram
     return pd.DataFrame(rows, columns=["service_id", "region_id", "instances"])
 
 
-def least_cost(instance: Instance) -> Solution:
+def least_cost(solution: Solution) -> Solution:
     """Return the plan with the lowest bill that keeps every rule; waiting is worth nothing."""
-    return solve(replace(instance, usd_per_request_ms=np.zeros(instance.n_services)), quick=True)
+    free = np.zeros(solution.instance.n_services)
+    trial = replace(solution.instance, usd_per_request_ms=free)
+    return solve(trial, start=solution.fleet.chosen)
 
 
-def best_latency(instance: Instance, today: Fleet) -> Solution:
+def best_latency(solution: Solution) -> Solution:
     """Return the fastest plan found whose bill is at most a tenth above today's."""
+    instance, today = solution.instance, solution.today_fleet
     found: Solution | None = None
     limit = _bill(today) * (1.0 + _BILL_CAP_SHARE)
     for factor in _WAITING_FACTORS:
         trial = replace(instance, usd_per_request_ms=factor * instance.usd_per_request_ms)
-        found = solve(trial, quick=True)
+        found = solve(trial, start=solution.fleet.chosen)
         if _bill(found.fleet) <= limit:
             break
     if found is None:

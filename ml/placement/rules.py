@@ -40,16 +40,6 @@ def cheapest_sets(instance: Instance, space: SetSpace, like: Ints) -> Ints:
     return _best(instance, space, price, space.size[like], like)
 
 
-def hub_sets(instance: Instance, space: SetSpace, fleet: Fleet, like: Ints) -> Ints:
-    """Return sets around one hub: the region nearest to all demand, then the service's nearest."""
-    way = _way_ms(instance, fleet)
-    usable = np.isfinite(instance.vcpu_usd) & np.isfinite(instance.memory_usd)
-    hub = int(np.argmin(np.where(usable, way.sum(axis=0), np.inf)))
-    value = way.copy()
-    value[:, hub] = -1.0
-    return _best(instance, space, value, space.size[like], like)
-
-
 def spread_instances(load: Floats, total: int) -> Ints:
     """Spread a total over regions by load: at least one each, largest remainder, first on a tie.
 

@@ -115,8 +115,8 @@ def _kinds(solution: Solution) -> list[tuple[str, Fleet, str]]:
     def at_our_weights(found: Solution) -> Fleet:
         return evaluate_fleet(instance, space, found.fleet.chosen, today)
 
-    cheap = plans.least_cost(instance)
-    fast = plans.best_latency(instance, solution.today_fleet)
+    cheap = plans.least_cost(solution)
+    fast = plans.best_latency(solution)
     careful = evaluate_fleet(instance, space, plans.greedy(solution), today)
     return [
         ("current", solution.today_fleet, "evaluated"),

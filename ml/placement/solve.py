@@ -19,7 +19,7 @@ from ml.placement.fleet import Fleet, describe_today, evaluate_fleet
 from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.master import Master, overload, solve_master
 from ml.placement.pricing import PlanTable, price_all
-from ml.placement.rules import cheapest_sets, hub_sets, nearest_sets
+from ml.placement.rules import cheapest_sets, nearest_sets
 from ml.placement.slots import Clients
 from ml.placement.subsets import SetSpace, build_space
 from ml.placement.trial import Trial, broken_in, move_limit, rank_of
@@ -67,31 +67,31 @@ def space_of(instance: Instance) -> SetSpace:
     return build_space(instance.rtt_ms, instance.misroute, cap, today)
 
 
-def solve(instance: Instance, *, quick: bool = False) -> Solution:
+def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:
     """Return the best plan found, with its certificate.
 
     Args:
         instance: The problem.
         quick: Begin at today's plan alone, not at several fixed starts.
+        start: Begin at this plan alone; numbers of :func:`space_of` the instance.
 
     Raises:
         InfeasibleError: If no plan keeps the fleet's rules.
     """
     # One thread: a matrix product may differ in its last bits with more.
     with threadpool_limits(limits=1):
-        return _solve(instance, quick=quick)
+        return _solve(instance, quick=quick, start=start)
 
 
-def _solve(instance: Instance, *, quick: bool) -> Solution:
+def _solve(instance: Instance, *, quick: bool, start: Ints | None) -> Solution:
     space = space_of(instance)
     today, today_fleet = describe_today(instance, space)
-    starts = [today.home]
-    if not quick:
-        starts += [
-            nearest_sets(instance, space, today_fleet, today.home),
-            cheapest_sets(instance, space, today.home),
-            hub_sets(instance, space, today_fleet, today.home),
-        ]
+    # A search ends where no single change helps; callers and callees that gain only together
+    # make several such ends, so it begins at several plans.
+    starts = [today.home if start is None else start]
+    if not quick and start is None:
+        starts.append(nearest_sets(instance, space, today_fleet, today.home))
+        starts.append(cheapest_sets(instance, space, today.home))
     best: Solution | None = None
     refused: InfeasibleError | None = None
     for begin in starts:
@@ -121,7 +121,8 @@ def _settle(
     Such services are pinned to their present regions and reported, like those without any plan.
     """
     while True:
-        found = _descend(instance, space, today, today_fleet, start)
+        rounds = instance.policy.best_response_rounds
+        found = _descend(instance, space, today, today_fleet, start, rounds)
         if isinstance(found, Solution):
             return found
         if not (found & ~today.pinned).any():
@@ -135,7 +136,12 @@ def _settle(
 
 
 def _descend(
-    instance: Instance, space: SetSpace, today: Today, today_fleet: Fleet, start: Ints
+    instance: Instance,
+    space: SetSpace,
+    today: Today,
+    today_fleet: Fleet,
+    start: Ints,
+    max_rounds: int,
 ) -> Solution | Flags:
     """Return the best plan from a start, or the services that break a rule in the last one."""
     capacity, moves = instance.capacity_vcpu, move_limit(instance)
@@ -143,11 +149,14 @@ def _descend(
     best: Solution | None = None
     stop = "rounds"
     rounds = 0
-    for rounds in range(1, instance.policy.best_response_rounds + 1):
+    seen: set[bytes] = set()
+    for rounds in range(1, max_rounds + 1):
         table, clients = price_all(instance, space, fleet, today)
-        is_kept = rank_of(instance, table, fleet)[:2] == (0, 0)
+        broken = broken_in(instance, table, fleet)
+        seen.add(fleet.chosen.tobytes())
         known: set[tuple[int, int]] = set()
         for _ in range(_TRIALS):
+            is_kept = rank_of(instance, table, fleet)[:2] == (0, 0)
             master = solve_master(table, capacity, moves, fleet.chosen if is_kept else None)
             if not master.is_feasible:
                 break
@@ -161,15 +170,18 @@ def _descend(
         if not master.is_feasible and best is None:
             raise explain_shortage(instance, table, master)
         if is_kept and master.is_feasible:
-            best = Solution(
+            here = Solution(
                 instance, space, today, today_fleet, fleet, table, clients, master, rounds, stop
             )
-        stop = "gap" if best and is_kept and best.gap <= _CLOSE_ENOUGH else "no_improvement"
-        if not master.is_feasible or following is fleet:
+            best = here if best is None or _rank(here) < _rank(best) else best
+        stop = "no_improvement"
+        # Which services have no plan at all depends on the plan: such a search can come back.
+        if not master.is_feasible or following.chosen.tobytes() in seen:
             break
         fleet, stop = following, "rounds"
     if best is None:
-        return broken_in(instance, table, fleet)
+        return broken
+    stop = "gap" if best.gap <= _CLOSE_ENOUGH else stop
     return replace(best, rounds=rounds, stop_reason=stop)
 
 

@@ -97,19 +97,35 @@ class Trial:
         """
         is_new = False
         before = self._rank(self.fleet)
+        broken = broken_in(self.instance, self.table, self.fleet)
         for s in self.changed:
-            plan = (int(s), int(self.master.chosen[s]))
-            if plan in known:
+            plans = [int(self.master.chosen[s])]
+            if (int(s), plans[0]) in known:
                 continue
-            known.add(plan)
             is_new = True
-            trial = self._rank(self._with(self.fleet, np.array([s])))
-            if trial[1] > before[1]:
-                self.table.is_open[plan] = False
-            else:
-                here = self.table.cost_micro[s, self.fleet.chosen[s]]
-                self.table.cost_micro[plan] = here + trial[2] - before[2]
+            self._value(int(s), plans[0], before, known)
+            if broken[s] and not self.table.is_open[s, plans[0]]:
+                for plan in np.flatnonzero(self.table.is_open[s]):
+                    self._value(int(s), int(plan), before, known)
+            if not self.table.is_open[s].any():
+                # Whatever it does breaks a rule, its own or a neighbour's: it stays at home.
+                self.table.is_open[s, self.today.home[s]] = True
+                self.table.is_stuck[s] = True
         return is_new
+
+    def _value(self, s: int, plan: int, before: Rank, known: set[tuple[int, int]]) -> None:
+        known.add((s, plan))
+        chosen = self.fleet.chosen.copy()
+        chosen[s] = plan
+        trial = self._rank(evaluate_fleet(self.instance, self.space, chosen, self.today))
+        if trial[1] > before[1] or (trial[1] == before[1] > 0 and self._is_broken_now(s)):
+            self.table.is_open[s, plan] = False
+        else:
+            here = self.table.cost_micro[s, self.fleet.chosen[s]]
+            self.table.cost_micro[s, plan] = here + trial[2] - before[2]
+
+    def _is_broken_now(self, s: int) -> bool:
+        return bool(broken_in(self.instance, self.table, self.fleet)[s])
 
     def in_parts(self) -> Fleet:
         """Return the fleet with those halves, quarters and single changes that each help."""

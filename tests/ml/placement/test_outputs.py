@@ -1,0 +1,158 @@
+"""What the stage writes: contracts kept, reasons complete, bytes repeated."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_limits
+
+from ml.contract import BLOCKERS
+from ml.io import Writer
+from ml.placement import (
+    cheapest,
+    greedy_nearest,
+    load_policy,
+    placements,
+    price_service_sets,
+    random_matched_plans,
+    solve,
+)
+from ml.placement.rules import spread_instances
+from ml.placement.run import tables
+from ml.placement.solve import Solution
+from tests.ml.placement.builder import build_instance
+
+
+@lru_cache
+def _solution() -> Solution:
+    return solve(build_instance(24, 4, 21, hours=6), quick=True)
+
+
+@lru_cache
+def _tables() -> dict[str, pd.DataFrame]:
+    return tables(_solution(), 0.8)
+
+
+def test_every_table_keeps_its_contract(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "predictions", tmp_path / "models")
+    for name, frame in _tables().items():
+        writer.write(name, frame, "placement")
+        assert len(writer.read(name)) == len(frame)
+
+
+def test_published_cost_is_the_sum_of_its_terms() -> None:
+    runs, services = _tables()["placement_runs"], _tables()["placement_services"]
+    terms = [f"{t}_usd_per_hour" for t in ("compute", "egress", "open", "waiting", "moving")]
+    total = services.groupby("plan_id")[terms].sum().sum(axis=1)
+    upper = runs.set_index("plan_id")["upper_bound_usd_per_hour"]
+    np.testing.assert_allclose(total[upper.index], upper, atol=1e-4)
+    best = runs[runs["plan_kind"] == "recommended"].iloc[0]
+    assert best["lower_bound_usd_per_hour"] <= best["upper_bound_usd_per_hour"] + 1e-6
+    assert "not over joint changes" in best["gap_scope"]
+    others = runs[runs["plan_kind"] != "recommended"]
+    assert others["lower_bound_usd_per_hour"].isna().all()
+
+
+def test_bound_follows_from_the_published_prices() -> None:
+    solution = _solution()
+    table, master = solution.table, solution.master
+    value = np.where(table.is_open, table.cost_micro + table.added * master.move_dual * 1e6, np.inf)
+    budget = solution.instance.policy.move_budget or 0
+    again = value.min(axis=1).sum() - master.move_dual * budget * 1e6
+    assert solution.lower_micro == pytest.approx(again, abs=2.0)
+    assert solution.lower_micro <= solution.upper_micro
+
+
+def test_every_region_has_a_gap_or_a_blocker() -> None:
+    found, instance = _tables()["placement_alternatives"], _solution().instance
+    assert len(found) == instance.n_services * instance.n_regions
+    feasible = found[found["is_feasible"]]
+    assert feasible["gap_objective_usd_per_month"].ge(0).all()
+    assert feasible["best_region_set"].notna().all()
+    blocked = found[~found["is_feasible"]]
+    assert set(blocked["blocking_constraint"]) <= set(BLOCKERS)
+    assert blocked["blocking_evidence"].str.len().gt(0).all()
+    assert len(blocked)
+
+
+def test_gap_of_a_region_is_its_forced_price() -> None:
+    solution = _solution()
+    found = _tables()["placement_alternatives"].set_index(["service_id", "region_id"])
+    table, master = solution.table, solution.master
+    for s in range(6):
+        chosen = int(solution.fleet.chosen[s])
+        value = table.cost_micro[s] + table.added[s] * master.move_dual * 1e6
+        value = np.where(table.broken[s] == 0, value, np.inf)
+        for r, name in enumerate(solution.instance.region_ids):
+            row = found.loc[(solution.instance.service_ids[s], name)]
+            inside = table.space.member[:, r]
+            forced = value[~inside if inside[chosen] else inside].min()
+            if row["is_feasible"] and np.isfinite(forced) and np.isfinite(value[chosen]):
+                want = max(0.0, (forced - value[chosen]) / 1e6 * 730)
+                assert row["gap_objective_usd_per_month"] == pytest.approx(want, abs=1e-6)
+
+
+def test_bytes_repeat_on_one_and_two_threads(tmp_path: Path) -> None:
+    hashes = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            frames = tables(solve(build_instance(20, 4, 5, hours=6), quick=True), 0.8)
+        writer = Writer(tmp_path / str(threads), tmp_path / "models")
+        paths = [writer.write(name, frame, "placement") for name, frame in frames.items()]
+        hashes.append([hashlib.sha256(p.read_bytes()).hexdigest() for p in paths])
+    assert hashes[0] == hashes[1]
+
+
+def test_random_plans_keep_the_budget() -> None:
+    solution = _solution()
+    plan = placements(solution.instance, solution.space, solution.fleet)
+    drawn = list(random_matched_plans(solution.instance, plan, 5, seed=3))
+    again = list(random_matched_plans(solution.instance, plan, 5, seed=3))
+    wanted = plan.groupby("service_id")["instances"].agg(["size", "sum"])
+    for one, same in zip(drawn, again, strict=True):
+        pd.testing.assert_frame_equal(one, same)
+        pd.testing.assert_frame_equal(
+            one.groupby("service_id")["instances"].agg(["size", "sum"]), wanted
+        )
+    assert not drawn[0]["region_id"].equals(drawn[1]["region_id"])
+    for rule in (greedy_nearest, cheapest):
+        assert len(rule(solution.instance, plan)) == len(plan)
+
+
+def test_classes_are_separable_optima() -> None:
+    instance = build_instance(8, 4, 3, hours=4, calls=False)
+    demand = pd.DataFrame(
+        [
+            (s, o, float(instance.mean_rps[i, j]), float(instance.peak_rps[i, j].max()))
+            for i, s in enumerate(instance.service_ids)
+            for j, o in enumerate(instance.origin_ids)
+        ],
+        columns=["service_id", "origin_id", "mean_rps", "peak_rps"],
+    )
+    found = price_service_sets(instance, demand)
+    costs = found[["single_usd_per_hour", "dual_usd_per_hour", "multi_usd_per_hour"]]
+    best = costs.min(axis=1)
+    for i, name in enumerate(("single", "dual", "multi")):
+        picked = found["optimal_class"] == name
+        assert (costs[picked].iloc[:, i] == best[picked]).all()
+    more = price_service_sets(instance, demand.assign(mean_rps=demand.mean_rps * 2))
+    assert (more["multi_usd_per_hour"] > found["multi_usd_per_hour"]).all()
+
+
+def test_policy_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="unknown keys"):
+        load_policy({"move_bugdet": 3})
+    with pytest.raises(ValueError, match="utilisation_target"):
+        load_policy({"utilisation_target": 1.5})
+    assert load_policy().digest() != load_policy({"move_budget": 3}).digest()
+
+
+def test_instances_are_spread_without_loss() -> None:
+    assert spread_instances(np.array([5.0, 3.0, 2.0]), 10).tolist() == [5, 3, 2]
+    assert spread_instances(np.array([1.0, 0.0]), 1).tolist() == [1, 1]
+    assert spread_instances(np.zeros(3), 7).sum() == 7
