@@ -111,6 +111,8 @@ class TableWriter:
 
 
 def _array(values: pa.Array, target: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
     if pa.types.is_dictionary(values.type):
         return values.dictionary_decode().cast(target)
     if pa.types.is_decimal(target) and pa.types.is_floating(values.type):

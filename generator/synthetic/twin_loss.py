@@ -29,10 +29,6 @@ def served_share_after_loss(
     users = demand.users[:, :, days]
     fleet = base.services
     alive = fleet.alive(demand.days[days])
-    # Requests that would arrive with no region lost are the base of the share.
-    wanted = demand.offered.reshape(*demand.offered.shape[:2], -1, 24)[:, :, days].sum(
-        axis=(1, 2, 3)
-    )
     worst = np.ones(len(fleet))
     for lost in np.flatnonzero((instances > 0).any(axis=0)):
         left = instances.copy()
@@ -43,10 +39,10 @@ def served_share_after_loss(
         workers = (left * fleet.workers[:, None])[:, None, :, None]
         busy = load * fleet.service_ms[:, None, None, None] / 1000
         rho = np.divide(busy, workers, out=np.zeros_like(busy), where=workers > 0)
-        served = (load * (1 - shed_share(rho))).sum(axis=(1, 2, 3)) * 3600
-        share = np.divide(served, wanted, out=np.ones_like(served), where=wanted > 0)
-        hit = instances[:, lost] > 0
-        nowhere = ~(left > 0).any(axis=1)
-        share = np.where(nowhere, 0.0, np.minimum(share, 1.0))
-        worst = np.where(hit, np.minimum(worst, share), worst)
+        # Of what still arrives: a callee does not answer for callers that are gone themselves.
+        arrived = load.sum(axis=(1, 2, 3))
+        served = (load * (1 - shed_share(rho))).sum(axis=(1, 2, 3))
+        share = np.divide(served, arrived, out=np.ones_like(served), where=arrived > 0)
+        share = np.where((left > 0).any(axis=1), share, 0.0)
+        worst = np.where(instances[:, lost] > 0, np.minimum(worst, share), worst)
     return worst

@@ -63,8 +63,10 @@ def outcomes_of(
     offered = demand.offered
     if scale != 1.0:
         offered = np.rint(offered * scale).astype(np.int64)
-    dropped = _split(base.seed, "dropped", offered, shares[1], noise.replication)
-    failed = _split(base.seed, "failed", offered, shares[2], noise.replication)
+    hours = (demand.days[:, None] * 24 + np.arange(24)).ravel()
+    draw = f"/{noise.replication}"
+    dropped = _split(base.seed, "dropped" + draw, offered, shares[1], hours)
+    failed = _split(base.seed, "failed" + draw, offered, shares[2], hours)
     failed = np.minimum(failed, offered - dropped)
     served = offered - dropped - failed
     late = np.rint(served * shares[3]).astype(np.int64)
@@ -166,12 +168,12 @@ def _lateness(physics: Physics, noise: Factors) -> Floats | None:
 
 
 def _split(
-    seed: int, stream: str, offered: np.ndarray, share: Floats, replication: int
+    seed: int, stream: str, offered: np.ndarray, share: Floats, hours: np.ndarray
 ) -> np.ndarray:
     """Return integer parts of the offered requests, right on average, the same for every plan."""
-    count, origins, hours = offered.shape
-    cells = counter(np.arange(count)[:, None, None], np.arange(origins)[:, None], np.arange(hours))
-    u = uniform(seed, f"{stream}/{replication}", cells)
+    count, origins, _ = offered.shape
+    cells = counter(np.arange(count)[:, None, None], np.arange(origins)[:, None], hours)
+    u = uniform(seed, stream, cells)
     part: np.ndarray = np.minimum(np.floor(offered * share + u).astype(np.int64), offered)
     return part
 
