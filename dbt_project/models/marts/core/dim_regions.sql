@@ -38,7 +38,7 @@ final as (
         observation_window.as_of_at as as_of
     from regions
     cross join observation_window
-    left join current_services
+    left outer join current_services
         on regions.region_id = current_services.region_id
 )
 

@@ -27,7 +27,7 @@ final as (
         dataset.dataset_description,
         observation_window.first_on,
         observation_window.last_on,
-        cast(observation_window.days as bigint) as days,
+        cast(observation_window.days as bigint) as days,  -- noqa: RF04
         runs.versions,
         observation_window.as_of_at as as_of
     from runs

@@ -58,7 +58,7 @@ weighed as (
         (coalesce(traffic.user_requests_per_day, 0) + coalesce(traffic.call_requests_per_day, 0))
         * pairs.rtt_ms / 1000 as waiting_seconds_per_day
     from pairs
-    left join traffic
+    left outer join traffic
         on pairs.client_id = traffic.client_id
         and pairs.region_id = traffic.region_id
 ),
@@ -68,7 +68,7 @@ ranked as (
         client_id,
         region_id,
         row_number() over (
-            order by round(waiting_seconds_per_day, 6) desc, client_id, region_id
+            order by round(waiting_seconds_per_day, 6) desc, client_id asc, region_id asc
         ) as corridor_rank
     from weighed
     where waiting_seconds_per_day > 0
@@ -107,10 +107,10 @@ final as (
         on pairs.client_id = weighed.client_id
         and pairs.region_id = weighed.region_id
     cross join observation_window
-    left join measured
+    left outer join measured
         on pairs.client_id = measured.client_id
         and pairs.region_id = measured.region_id
-    left join ranked
+    left outer join ranked
         on pairs.client_id = ranked.client_id
         and pairs.region_id = ranked.region_id
 )

@@ -51,8 +51,8 @@ decided as (
         and effects.service_id = set_changes.service_id
     inner join outcomes
         on effects.service_id = outcomes.service_id
-    -- Never empty by rule; a left join lets the not-null contract name the service that breaks it.
-    left join primary_reasons
+    -- Never empty by rule; a left outer join lets the not-null contract name the service that breaks it.
+    left outer join primary_reasons
         on effects.service_id = primary_reasons.service_id
 ),
 
@@ -76,7 +76,7 @@ final as (
         decided.monthly_saving_usd,
         decided.monthly_saving_lo_usd,
         decided.monthly_saving_hi_usd,
-        -- Plans are priced at list prices whatever was billed; the discount comes in the next column.
+        -- Plans are priced at list prices; the discount comes in the next column.
         'price_book' as cost_basis,
         cast(
             round(cast(decided.monthly_saving_usd as double) * evidence.billed_over_book_ratio, 6)
@@ -86,8 +86,10 @@ final as (
         decided.migration_usd as migration_cost_usd,
         case
             when decided.monthly_saving_usd > 0
-                then cast(decided.migration_usd as double)
-                    / (cast(decided.monthly_saving_usd as double) * 24 / {{ var('hours_per_month') }})
+                then
+                    cast(decided.migration_usd as double)
+                    / (cast(decided.monthly_saving_usd as double) * 24)
+                    * {{ var('hours_per_month') }}
         end as payback_days,
         decided.mean_latency_before_ms,
         decided.mean_latency_after_ms,

@@ -28,22 +28,22 @@ final as (
         calls.request_kb,
         calls.response_kb,
         services.mean_rps * calls.calls_per_request as calls_rps,
-        before.cross_region_share as cross_region_share_before,
+        today.cross_region_share as cross_region_share_before,
         planned.cross_region_share as cross_region_share_after,
-        before.mean_rtt_ms as mean_rtt_before_ms,
+        today.mean_rtt_ms as mean_rtt_before_ms,
         planned.mean_rtt_ms as mean_rtt_after_ms,
-        before.monthly_transfer_usd as monthly_transfer_before_usd,
+        today.monthly_transfer_usd as monthly_transfer_before_usd,
         planned.monthly_transfer_usd as monthly_transfer_after_usd,
         observation_window.as_of_at as as_of
     from calls
     inner join services
         on calls.caller_service_id = services.service_id
     cross join observation_window
-    left join crossings as before
-        on calls.caller_service_id = before.caller_service_id
-        and calls.callee_service_id = before.callee_service_id
-        and before.plan_kind = 'current'
-    left join crossings as planned
+    left outer join crossings as today
+        on calls.caller_service_id = today.caller_service_id
+        and calls.callee_service_id = today.callee_service_id
+        and today.plan_kind = 'current'
+    left outer join crossings as planned
         on calls.caller_service_id = planned.caller_service_id
         and calls.callee_service_id = planned.callee_service_id
         and planned.plan_kind = 'recommended'

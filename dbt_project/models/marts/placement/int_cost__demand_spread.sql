@@ -13,20 +13,26 @@ services as (
 ),
 
 -- Seven-day blocks counted back from the last complete day, so that the newest week is whole.
-weeks as (
+dated as (
     select
-        dayparts.service_id,
-        cast(
-            floor(
-                {{ dbt.datediff('dayparts.observed_on', 'observation_window.last_on', 'day') }} / 7.0
-            ) as bigint
-        ) as weeks_ago,
-        count(distinct dayparts.observed_on) as days_seen,
-        sum(cast(dayparts.mean_rps as decimal(28, 6))) as demand
+        dayparts.*,
+        cast(floor(
+            {{ dbt.datediff('dayparts.observed_on', 'observation_window.last_on', 'day') }}
+            / 7.0
+        ) as bigint) as weeks_ago
     from dayparts
     cross join observation_window
     where dayparts.observed_on <= observation_window.last_on
-    group by 1, 2
+),
+
+weeks as (
+    select
+        dayparts.service_id,
+        dayparts.weeks_ago,
+        count(distinct dayparts.observed_on) as days_seen,
+        sum(cast(dayparts.mean_rps as decimal(28, 6))) as demand
+    from dated as dayparts
+    group by dayparts.service_id, dayparts.weeks_ago
 ),
 
 -- A week in which the service was born or retired says nothing about its ordinary changes.
@@ -74,7 +80,7 @@ final as (
         end as mean_log_change
     from services
     cross join fleet
-    left join by_service
+    left outer join by_service
         on services.service_id = by_service.service_id
 )
 

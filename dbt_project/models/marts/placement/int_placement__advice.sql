@@ -58,7 +58,7 @@ final as (
         decided.decided_by,
         decided.experiment_id
     from advice
-    left join decided
+    left outer join decided
         on advice.service_id = decided.service_id
         and decided.recency = 1
 )

@@ -51,7 +51,13 @@ candidates as (
 routed as (
     select
         candidates.*,
-        pairs.egress_usd_per_gb as egress_there_usd_per_gb
+        pairs.egress_usd_per_gb as egress_there_usd_per_gb,
+        cast(
+            case
+                when candidates.caller_region_id = candidates.callee_region_id then 0
+                else candidates.caller_share
+            end as decimal(28, 9)
+        ) as leaving_share
     from candidates
     inner join pairs
         on candidates.callee_region_id = pairs.client_id
@@ -64,10 +70,7 @@ final as (
         routed.plan_kind,
         routed.caller_service_id,
         routed.callee_service_id,
-        least(1.0, cast(sum(cast(
-            case when routed.caller_region_id <> routed.callee_region_id then routed.caller_share
-                else 0 end as decimal(28, 9)
-        )) as double)) as cross_region_share,
+        least(1.0, cast(sum(routed.leaving_share) as double)) as cross_region_share,
         cast(sum(cast(routed.caller_share * routed.rtt_ms as decimal(28, 9))) as double)
         / nullif(cast(sum(cast(routed.caller_share as decimal(28, 9))) as double), 0)
             as mean_rtt_ms,

@@ -30,6 +30,7 @@ risks as (
     select
         service_id,
         worse_probability,
+        least(worse_probability, 1 - worse_probability) as error_probability,
         case
             when worse_probability < {{ bounds[0] }} then 0
             when worse_probability < {{ bounds[1] }} then 1
@@ -48,12 +49,12 @@ uncapped as (
         case
             -- Staying for want of data is not staying because it is best.
             when outcomes.outcome = 'INSUFFICIENT_DATA' then 1
-            when least(risks.worse_probability, 1 - risks.worse_probability) < {{ bounds[1] }} then 3
-            when least(risks.worse_probability, 1 - risks.worse_probability) < {{ bounds[2] }} then 2
+            when risks.error_probability < {{ bounds[1] }} then 3
+            when risks.error_probability < {{ bounds[2] }} then 2
             else 1
         end as own_level
     from risks
-    left join outcomes
+    left outer join outcomes
         on risks.service_id = outcomes.service_id
 ),
 
@@ -71,7 +72,7 @@ final as (
         case when strictest_caps.cap_level < uncapped.own_level then strictest_caps.reason_code end
             as confidence_cap_code
     from uncapped
-    left join strictest_caps
+    left outer join strictest_caps
         on uncapped.service_id = strictest_caps.service_id
         and strictest_caps.strictness = 1
 )

@@ -19,10 +19,12 @@ points as (
         services.is_stateful,
         case when services.is_stateful and set_changes.regions_added > 0 then 1 else 0 end
         + case
-            when services.is_stateful
+            when
+                services.is_stateful
                 and set_changes.regions_added > 0
                 and services.state_gb >= {{ var('state_gb_high') }} then 2
-            when services.is_stateful
+            when
+                services.is_stateful
                 and set_changes.regions_added > 0
                 and services.state_gb >= {{ var('state_gb_medium') }} then 1
             else 0
@@ -34,7 +36,7 @@ points as (
             else 1
         end as effort_points
     from set_changes
-    left join services
+    left outer join services
         on set_changes.service_id = services.service_id
 ),
 
@@ -44,7 +46,7 @@ final as (
         service_id,
         coalesce(needs_data_migration, false) as needs_data_migration,
         -- State that left a region is gone from there: going back is another migration.
-        not (coalesce(is_stateful, false) and regions_removed > 0) as is_reversible,
+        not(coalesce(is_stateful, false) and regions_removed > 0) as is_reversible,
         case
             when effort_points <= 0 then 'very_low'
             when effort_points = 1 then 'low'

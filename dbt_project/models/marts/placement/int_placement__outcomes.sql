@@ -29,7 +29,8 @@ final as (
         effects.action,
         case
             when not effects.is_feasible_after then 'NOT_FEASIBLE'
-            when effects.action = 'keep'
+            when
+                effects.action = 'keep'
                 and (
                     effects.mean_latency_after_ms is null
                     or effects.mean_rps <= 0
@@ -43,7 +44,7 @@ final as (
         coalesce(choices.feasible_others, 0) as feasible_others,
         choices.smallest_gap_usd
     from effects
-    left join choices
+    left outer join choices
         on effects.service_id = choices.service_id
 )
 

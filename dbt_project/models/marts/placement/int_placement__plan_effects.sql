@@ -60,8 +60,8 @@ monthly as (
             (current_services.waiting_usd_per_hour - planned.waiting_usd_per_hour)
             * {{ var('hours_per_month') }} as decimal(18, 6)
         ) as monthly_waiting_saving_usd,
-        cast(planned.waiting_usd_per_hour * {{ var('hours_per_month') }} as decimal(18, 6))
-            as monthly_waiting_after_usd,
+        cast(planned.waiting_usd_per_hour as double) * {{ var('hours_per_month') }}
+        / nullif(planned.mean_latency_ms, 0) as usd_per_ms,
         planned.migration_usd,
         current_services.mean_latency_ms as mean_latency_before_ms,
         planned.mean_latency_ms as mean_latency_after_ms,
@@ -98,7 +98,7 @@ monthly as (
     inner join set_changes
         on planned.plan_id = set_changes.plan_id
         and planned.service_id = set_changes.service_id
-    left join demand_spread
+    left outer join demand_spread
         on planned.service_id = demand_spread.service_id
 ),
 
@@ -127,21 +127,25 @@ benefits as (
     select
         *,
         monthly_cost_before_usd - monthly_cost_after_usd as monthly_saving_usd,
-        cast(monthly_cost_before_usd - monthly_cost_after_usd + monthly_waiting_saving_usd as double)
-            as benefit_usd,
+        cast(
+            monthly_cost_before_usd - monthly_cost_after_usd + monthly_waiting_saving_usd as double
+        ) as benefit_usd,
         sqrt(
             coalesce(saving_half_width_usd, 0) * coalesce(saving_half_width_usd, 0)
             -- What the plan pays for a millisecond turns the latency interval into money.
             + power(
-                coalesce(
-                    (delta_below_ms + delta_above_ms) / 2
-                    * cast(monthly_waiting_after_usd as double) / nullif(mean_latency_after_ms, 0),
-                    0
-                ),
-                2
+                coalesce((delta_below_ms + delta_above_ms) / 2 * usd_per_ms, 0), 2
             )
         ) as benefit_half_width_usd
     from half_widths
+),
+
+odds as (
+    select
+        *,
+        benefit_usd / nullif(benefit_half_width_usd, 0)
+        * ln((1 + interval_level) / (1 - interval_level)) as benefit_log_odds
+    from benefits
 ),
 
 final as (
@@ -183,18 +187,11 @@ final as (
         case
             when action = 'keep' then 0.0
             when benefit_half_width_usd > 0
-                then 1 / (
-                    1 + exp(
-                        greatest(-50.0, least(50.0,
-                            benefit_usd / benefit_half_width_usd
-                            * ln((1 + interval_level) / (1 - interval_level))
-                        ))
-                    )
-                )
+                then 1 / (1 + exp(greatest(-50.0, least(50.0, benefit_log_odds))))
             when benefit_usd < 0 then 1.0
             else 0.0
         end as worse_probability
-    from benefits
+    from odds
 )
 
 select * from final

@@ -46,17 +46,17 @@ final as (
         ('monthly_open_saving_usd', 'FEWER_REGIONS', 'MORE_REGIONS'),
     ] %}
 
-    union all
+        union all
 
-    select
-        service_id,
-        case when {{ column }} > 0 then '{{ gain }}' else '{{ loss }}' end as reason_code,
-        cast({{ column }} as double) as observed_value,
-        cast(case when {{ column }} > 0 then {{ min_usd }} else -{{ min_usd }} end as double)
-            as threshold_value,
-        {{ column }} as worth_usd
-    from decided
-    where abs({{ column }}) >= {{ min_usd }}
+        select
+            service_id,
+            case when {{ column }} > 0 then '{{ gain }}' else '{{ loss }}' end as reason_code,
+            cast({{ column }} as double) as observed_value,
+            cast(case when {{ column }} > 0 then {{ min_usd }} else -{{ min_usd }} end as double)
+                as threshold_value,
+            {{ column }} as worth_usd
+        from decided
+        where abs({{ column }}) >= {{ min_usd }}
     {%- endfor %}
 
     union all
@@ -69,7 +69,8 @@ final as (
         0.0 as threshold_value,
         cast(0 as decimal(18, 6)) as worth_usd
     from decided
-    where action <> 'keep'
+    where
+        action <> 'keep'
         and is_n1_covered_before <> is_n1_covered_after
 
     union all

@@ -67,7 +67,7 @@ final as (
             when pairs.is_before and pairs.is_after then 'stay'
             when pairs.is_after then 'added'
             else 'removed'
-        end as role,
+        end as role,  -- noqa: RF04
         cast(pairs.instances_before as bigint) as instances_before,
         cast(pairs.instances_after as bigint) as instances_after,
         cast(pairs.traffic_share_before as double) as traffic_share_before,

@@ -7,13 +7,15 @@ source as (
     {%- if is_there %}
     select * from {{ source('decisions', 'decisions') }}
     {%- else %}
-    select
-        {%- for name in ['decision_id', 'recommendation_id', 'service_id', 'to_regions', 'status',
-            'reason', 'decided_by', 'experiment_id'] %}
-        cast(null as {{ dbt.type_string() }}) as {{ name }},
-        {%- endfor %}
-        cast(null as timestamp) as decided_at
-    where false
+        select
+            {%- for name in [
+                'decision_id', 'recommendation_id', 'service_id', 'to_regions', 'status', 'reason', 'decided_by',
+                'experiment_id'
+            ] %}
+                cast(null as {{ dbt.type_string() }}) as {{ name }},
+            {%- endfor %}
+            cast(null as timestamp) as decided_at
+        where false
     {%- endif %}
 ),
 

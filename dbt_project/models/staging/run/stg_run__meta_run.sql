@@ -1,4 +1,4 @@
-{#- A build started without the command line (by dbt alone) has no record of itself: no row then. -#}
+{#- A build started by dbt alone has no record of itself: no row then. -#}
 {%- set path = env_var('REGIONWISE_DATA') ~ '/runs/meta_run.parquet' -%}
 {%- set is_there = not execute or file_is_there(path) -%}
 with
@@ -7,14 +7,15 @@ source as (
     {%- if is_there %}
     select * from {{ source('run', 'meta_run') }}
     {%- else %}
-    select
-        {%- for name in ['run_id', 'build_id', 'code_commit', 'dataset_hash', 'config_hash', 'command',
-            'versions'] %}
-        cast(null as {{ dbt.type_string() }}) as {{ name }},
-        {%- endfor %}
-        cast(null as bigint) as seed,
-        cast(null as timestamp) as started_at
-    where false
+        select
+            {%- for name in [
+                'run_id', 'build_id', 'code_commit', 'dataset_hash', 'config_hash', 'command', 'versions'
+            ] %}
+                cast(null as {{ dbt.type_string() }}) as {{ name }},
+            {%- endfor %}
+            cast(null as bigint) as seed,
+            cast(null as timestamp) as started_at
+        where false
     {%- endif %}
 ),
 
