@@ -19,13 +19,14 @@ from ml.placement.fleet import Fleet, describe_today, evaluate_fleet
 from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.master import Master, overload, solve_master
 from ml.placement.pricing import PlanTable, price_all
-from ml.placement.rules import cheapest_sets, nearest_sets
+from ml.placement.rules import cheapest_sets
 from ml.placement.slots import Clients
 from ml.placement.subsets import SetSpace, build_space
 from ml.placement.trial import Trial, broken_in, move_limit, rank_of
 
 _CLOSE_ENOUGH = 2e-5
 _TRIALS = 25
+_SHAKE_FACTOR = 4.0
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,13 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
         return _solve(instance, quick=quick, start=start)
 
 
-def _solve(instance: Instance, *, quick: bool, start: Ints | None) -> Solution:
+def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:
     space = space_of(instance)
     today, today_fleet = describe_today(instance, space)
     # A search ends where no single change helps; callers and callees that gain only together
     # make several such ends, so it begins at several plans.
     starts = [today.home if start is None else start]
     if not quick and start is None:
-        starts.append(nearest_sets(instance, space, today_fleet, today.home))
         starts.append(cheapest_sets(instance, space, today.home))
     best: Solution | None = None
     refused: InfeasibleError | None = None
@@ -104,7 +104,22 @@ def _solve(instance: Instance, *, quick: bool, start: Ints | None) -> Solution:
             best = found
     if best is None:
         raise refused if refused else AssertionError("no start was tried")
-    return best
+    return best if quick or start is not None else _shaken(best)
+
+
+def _shaken(best: Solution) -> Solution:
+    """Search once more from where a higher worth of waiting leads; return the better plan.
+
+    Waiting is what callers and callees share: weighing it more gathers them, and the search at
+    the true weights then starts from the far side of the hill.
+    """
+    worth = best.instance.usd_per_request_ms * _SHAKE_FACTOR
+    try:
+        heavy = _solve(replace(best.instance, usd_per_request_ms=worth), start=best.fleet.chosen)
+        again = _solve(best.instance, start=heavy.fleet.chosen)
+    except InfeasibleError:
+        return best
+    return again if _rank(again) < _rank(best) else best
 
 
 def _rank(solution: Solution) -> tuple[int, int]:

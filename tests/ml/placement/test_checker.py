@@ -106,7 +106,7 @@ def test_loss_is_caught() -> None:
 
 def test_capacity_is_caught() -> None:
     instance = _solved().instance
-    short = replace(instance, capacity_vcpu=instance.capacity_vcpu * 0 + 3.0)
+    short = replace(instance, capacity_vcpu=np.full(instance.n_regions, 3.0))
     assert any("capacity" in line for line in _check(short).findings)
 
 
