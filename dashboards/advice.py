@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -136,14 +137,17 @@ def regions(snapshot: Snapshot, row: pd.Series[Any]) -> None:
         {
             "Region": found["region_id"],
             "Role": found["role"].map(words.code),
-            "Instances now": found["instances_before"],
-            "Instances then": found["instances_after"],
-            "Traffic now": found["traffic_share_before"].map(words.share),
-            "Traffic then": found["traffic_share_after"].map(words.share),
-            "Cost a month then": found["monthly_cost_usd"].map(words.usd),
+            "Instances": _pairs(found, "instances", words.count),
+            "Traffic": _pairs(found, "traffic_share", words.share),
+            "Compute a month": found["monthly_cost_usd"].map(words.usd),
         }
     )
     st.table(view, hide_index=True, alt="Instances and traffic by region, now and then.")
+
+
+def _pairs(rows: pd.DataFrame, column: str, write: Callable[[Any], str]) -> list[str]:
+    pairs = zip(rows[f"{column}_before"], rows[f"{column}_after"], strict=True)
+    return [f"{write(now)} → {write(then)}" for now, then in pairs]
 
 
 def alternatives(snapshot: Snapshot, row: pd.Series[Any]) -> None:

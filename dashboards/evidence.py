@@ -159,7 +159,8 @@ def _margin(row: pd.Series[Any]) -> str:
     if row["margin_kind"] == "relative":
         return f"at most {words.share(row['margin'], signed=True)}"
     if row["margin_kind"] == "absolute":
-        return f"at most {words.points(row['margin'])}"
+        # A negative margin guards a share that must not fall.
+        return f"{'at least' if row['margin'] < 0 else 'at most'} {words.points(row['margin'])}"
     return f"{row['margin_kind']}: {words.in_unit(row['margin'], str(row['unit']))}"
 
 

@@ -27,6 +27,31 @@ def snapshot_or_stop() -> data.Snapshot:
     return found
 
 
+def service_picker(label: str, names: Mapping[str, str], first: str) -> str:
+    """Let a service be searched by name or id; the choice is kept in the link.
+
+    Args:
+        label: What stands above the box.
+        names: Name by service id.
+        first: Id shown until somebody chooses.
+    """
+    # Streamlit keeps the shown label in the link; a link written by hand or by a program has the
+    # bare id, which is understood too.
+    given = st.query_params.get("service")
+    if given in names:
+        st.session_state["service"] = given
+    options = sorted(names, key=lambda service_id: (names[service_id], service_id))
+    chosen = st.selectbox(
+        label,
+        options,
+        index=options.index(first),
+        format_func=lambda service_id: f"{names[service_id]} ({service_id})",
+        key="service",
+        bind="query-params",
+    )
+    return chosen or first
+
+
 def header(title: str, question: str) -> None:
     """Write the page's title and the question it answers."""
     st.title(title, anchor=False)

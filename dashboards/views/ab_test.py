@@ -60,8 +60,12 @@ def _verdict(row: pd.Series[Any]) -> None:
     st.markdown(f"### :{colour}[{name}]")
     st.markdown(meaning)
     reasons = [part.strip() for part in str(row["reasons"] or "").split(";") if part.strip()]
-    marked = [r.replace("[holds]", "✓ holds").replace("[fails]", "✗ fails") for r in reasons]
+    clauses = [r for r in reasons if r.startswith("(")] or reasons
+    marked = [r.replace("[holds]", "✓ holds").replace("[fails]", "✗ fails") for r in clauses]
     st.markdown("\n".join(f"- {reason}" for reason in marked) or "No reason was recorded.")
+    rest = [r for r in reasons if r not in clauses]
+    if rest:
+        st.caption("How it was run: " + "; ".join(rest) + ".")
     st.caption(
         f"Experiment {row['experiment_id']} · the plan knows days through"
         f" {words.moment(row['train_through_on'])}, the evaluation starts"

@@ -130,15 +130,7 @@ def _one(snapshot: Snapshot, rows: pd.DataFrame, shown: pd.DataFrame) -> None:
     parts.section("One service")
     names = dict(zip(rows["service_id"], rows["service_name"], strict=True))
     first = (shown if len(shown) else rows)["service_id"].iloc[0]
-    options = sorted(names)
-    service_id = st.selectbox(
-        "Service",
-        options,
-        index=options.index(first),
-        format_func=lambda key: f"{names[key]} ({key})",
-        key="service",
-        bind="query-params",
-    )
+    service_id = parts.service_picker("Service", names, first)
     row = rows[rows["service_id"] == service_id].iloc[0]
     advice.figures(row)
     advice.reasons(snapshot, row)

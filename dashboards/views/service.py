@@ -20,16 +20,8 @@ def render() -> None:
         parts.nothing("This build holds no service.")
         return
     names = dict(zip(services["service_id"], services["service_name"], strict=True))
-    service_id = st.selectbox(
-        "Search by name or id",
-        services["service_id"].tolist(),
-        format_func=lambda key: f"{names[key]} ({key})",
-        key="service",
-        bind="query-params",
-    )
-    if service_id is None:
-        parts.nothing("Choose a service.")
-        return
+    first = services["service_id"].iloc[0]
+    service_id = parts.service_picker("Search by name or id", names, first)
     _attributes(ask(snapshot, questions.SERVICE, service_id).iloc[0])
     days = ask(snapshot, questions.SERVICE_DAYS, service_id)
     _placement(days)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-SETTLE_MS = 20_000
+SETTLE_MS = 30_000
 LOCAL = {"127.0.0.1", "localhost"}
 
 
@@ -19,10 +19,10 @@ class Visit:
     console: list[str] = field(default_factory=list)
 
 
-def visit(browser: Any, url: str, *, theme: str = "light", height: int = 1400) -> Visit:
+def visit(browser: Any, url: str, *, theme: str = "light", width: int = 1380) -> Visit:
     """Open a page and wait until Streamlit has drawn all of it."""
     page = browser.new_page(
-        color_scheme=theme, viewport={"width": 1380, "height": height}, reduced_motion="reduce"
+        color_scheme=theme, viewport={"width": width, "height": 1400}, reduced_motion="reduce"
     )
     seen = Visit(page)
 
@@ -32,8 +32,8 @@ def visit(browser: Any, url: str, *, theme: str = "light", height: int = 1400) -
             seen.outside.append(request.url)
 
     def on_console(message: Any) -> None:
-        if message.type == "error":
-            seen.console.append(message.text)
+        if message.type == "error" and not _is_probe(message):
+            seen.console.append(f"{message.text} {message.location.get('url', '')}")
 
     page.on("request", on_request)
     page.on("console", on_console)
@@ -43,17 +43,37 @@ def visit(browser: Any, url: str, *, theme: str = "light", height: int = 1400) -
     return seen
 
 
+def _is_probe(message: Any) -> bool:
+    """Tell Streamlit's own search for its address from an error.
+
+    Opened at ``/regions`` it asks ``/regions/_stcore/…`` first, is told 404, and asks the root.
+    """
+    path = urlsplit(message.location.get("url", "")).path
+    return "404" in message.text and path.count("/") == 3 and "/_stcore/" in path
+
+
 def settle(page: Any) -> None:
-    """Wait until the script has run to its end and every chart is drawn."""
+    """Wait until the script has run to its end, all is drawn, and the page stopped growing."""
     page.wait_for_selector("h1", timeout=SETTLE_MS)
     page.wait_for_function(
         """() => {
             const app = document.querySelector('[data-testid="stApp"]');
+            const main = document.querySelector('[data-testid="stMainBlockContainer"]');
             const running = app && app.getAttribute('data-test-script-state') !== 'notRunning';
-            const charts = document.querySelectorAll('[data-testid="stVegaLiteChart"]');
-            const drawn = [...charts].every((c) => c.querySelector('svg, canvas'));
-            const stale = document.querySelector('[data-stale="true"]');
-            return !running && drawn && !stale;
+            const frames = [...document.querySelectorAll('[data-testid="stFullScreenFrame"]')];
+            // What lies in a closed box is drawn when the box is opened.
+            const open = frames.filter((f) => !f.closest('details:not([open])'));
+            const empty = open.some((f) => !f.querySelector('svg.marks, canvas, table'));
+            const late = '[data-testid="stSkeleton"], [data-stale="true"]';
+            const waiting = document.querySelector(late);
+            const height = main ? main.scrollHeight : 0;
+            const now = performance.now();
+            if (running || empty || waiting || height !== window.__height) {
+                window.__height = height;
+                window.__since = now;
+                return false;
+            }
+            return now - window.__since > 400;
         }""",
         timeout=SETTLE_MS,
     )
