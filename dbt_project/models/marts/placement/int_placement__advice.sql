@@ -1,4 +1,4 @@
-{#- The id of each piece of advice, and what people last decided about the same advice. -#}
+{#- The id of each piece of advice, and what people last decided about it. -#}
 with
 
 set_changes as (
@@ -13,14 +13,19 @@ decisions as (
     select * from {{ ref('stg_run__decisions') }}
 ),
 
+verdicts as (
+    select * from {{ ref('stg_ml__experiment_verdict') }}
+),
+
+-- The advice itself is hashed, not the day's data: who accepted a move need not do so again after
+-- every build that still proposes it. Other regions, or other rules, are other advice.
 advice as (
     select
         set_changes.plan_id,
         set_changes.service_id,
-        set_changes.to_regions,
         {{ dbt.hash(dbt.concat([
-            'set_changes.plan_id', "'|'", 'runs.input_hash', "'|'", 'runs.config_hash', "'|'",
-            'set_changes.service_id',
+            'set_changes.service_id', "'|'", 'set_changes.from_regions', "'|'",
+            'set_changes.to_regions', "'|'", 'runs.config_hash',
         ])) }} as recommendation_id
     from set_changes
     inner join runs
@@ -28,23 +33,26 @@ advice as (
     where runs.plan_kind = 'recommended'
 ),
 
--- A decision stands while the advice is the same; advice that changed is open again.
-decided as (
+latest_decisions as (
     select
-        advice.service_id,
-        decisions.status,
-        decisions.status_reason,
-        decisions.decided_at,
-        decisions.decided_by,
-        decisions.experiment_id,
+        recommendation_id,
+        status,
+        status_reason,
+        decided_at,
+        decided_by,
         row_number() over (
-            partition by advice.service_id
-            order by decisions.decided_at desc, decisions.decision_id desc
+            partition by recommendation_id
+            order by decided_at desc, decision_id desc
         ) as recency
-    from advice
-    inner join decisions
-        on advice.service_id = decisions.service_id
-        and advice.to_regions = decisions.to_regions
+    from decisions
+),
+
+latest_verdicts as (
+    select
+        treatment_plan_id,
+        max(experiment_id) as experiment_id
+    from verdicts
+    group by treatment_plan_id
 ),
 
 final as (
@@ -52,15 +60,17 @@ final as (
         advice.plan_id,
         advice.service_id,
         advice.recommendation_id,
-        coalesce(decided.status, 'open') as status,
-        decided.status_reason,
-        decided.decided_at as status_changed_at,
-        decided.decided_by,
-        decided.experiment_id
+        coalesce(latest_decisions.status, 'open') as status,
+        latest_decisions.status_reason,
+        latest_decisions.decided_at as status_changed_at,
+        latest_decisions.decided_by,
+        latest_verdicts.experiment_id
     from advice
-    left outer join decided
-        on advice.service_id = decided.service_id
-        and decided.recency = 1
+    left outer join latest_decisions
+        on advice.recommendation_id = latest_decisions.recommendation_id
+        and latest_decisions.recency = 1
+    left outer join latest_verdicts
+        on advice.plan_id = latest_verdicts.treatment_plan_id
 )
 
 select * from final

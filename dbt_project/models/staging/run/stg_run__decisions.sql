@@ -9,8 +9,7 @@ source as (
     {%- else %}
         select
             {%- for name in [
-                'decision_id', 'recommendation_id', 'service_id', 'to_regions', 'status', 'reason', 'decided_by',
-                'experiment_id'
+                'decision_id', 'recommendation_id', 'service_id', 'status', 'reason', 'note', 'decided_by'
             ] %}
                 cast(null as {{ dbt.type_string() }}) as {{ name }},
             {%- endfor %}
@@ -24,12 +23,13 @@ final as (
         decision_id,
         recommendation_id,
         service_id,
-        to_regions,
         status,
-        reason as status_reason,
+        case
+            when coalesce(note, '') = '' then reason
+            else {{ dbt.concat(['reason', "': '", 'note']) }}
+        end as status_reason,
         decided_by,
-        cast(decided_at as timestamp) as decided_at,
-        experiment_id
+        cast(decided_at as timestamp) as decided_at
     from source
 )
 
