@@ -101,3 +101,10 @@ def test_two_people_at_once_cannot_both_be_first(tmp_path: Path) -> None:
         results = list(pool.map(decide, range(8)))
     assert results.count(True) == 1
     assert len(decisions.read(tmp_path)) == 1
+
+
+def test_readme_lists_every_reason() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "dashboards" / "README.md").read_text()
+    for reasons in decisions.REASONS.values():
+        for reason in reasons:
+            assert f"`{reason}`" in readme
