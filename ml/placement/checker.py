@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ml.placement.checker_parts import calls_time, judge, moving_usd, shares
+from ml.placement.checker_parts import calls_time, judge, moving_usd, peak_shares, shares
 from ml.placement.instance import Floats, Instance
 
 _TOLERANCE_SHARE = 1e-9
@@ -197,6 +197,7 @@ def _send(
     for client in range(len(mean[s])):
         if mean[s][client] == 0 and not peak[s][client].any():
             continue
+        sized = peak_shares(instance, client, regions[s])
         for r, share in shares(instance, client, regions[s]).items():
             served = mean[s][client] * share
             if client < origins:
@@ -206,7 +207,7 @@ def _send(
                 paid[client] += 3600.0 * 1e-6 * served * back
             for e in calls:
                 t, rate = int(edges.callee[e]), float(edges.calls[e])
-                peak[t][origins + r] = peak[t][origins + r] + rate * share * peak[s][client]
+                peak[t][origins + r] = peak[t][origins + r] + rate * sized[r] * peak[s][client]
                 mean[t][origins + r] += rate * served
                 worth[t][origins + r] += 0.0 if edges.is_async[e] else rate * served
     _pay(instance, s, regions, mean, paid)

@@ -39,6 +39,17 @@ def shares(instance: Instance, client: int, regions: Sequence[int]) -> dict[int,
     return out
 
 
+def peak_shares(instance: Instance, client: int, regions: Sequence[int]) -> dict[int, float]:
+    """Return the shares to size for: whoever may be the nearest counts in full."""
+    least = min(float(instance.rtt_ms[client, r]) for r in regions)
+    reach = least * (1.0 + instance.policy.near_tie_share)
+    astray = float(instance.misroute[client])
+    return {
+        r: astray / len(regions) + (1.0 - astray) * (float(instance.rtt_ms[client, r]) <= reach)
+        for r in regions
+    }
+
+
 def calls_time(
     instance: Instance, calls: Sequence[int], answers: Mapping[int, list[float]]
 ) -> list[float]:
@@ -136,7 +147,7 @@ def _load(instance: Instance, peak: list[Floats], regions: Sequence[int]) -> dic
     hours = {r: np.zeros(len(peak[0])) for r in regions}
     for client, rps in enumerate(peak):
         if regions and rps.any():
-            for r, part in shares(instance, client, regions).items():
+            for r, part in peak_shares(instance, client, regions).items():
                 hours[r] = hours[r] + part * rps
     return {r: float(h.max()) for r, h in hours.items()}
 

@@ -108,12 +108,12 @@ def _flows(instance: Instance, space: SetSpace, chosen: Ints) -> Clients:
 def _loads(
     space: SetSpace, chosen: Ints, services: Ints, peak: Floats, mean: Floats, regions: int
 ) -> tuple[Floats, Floats]:
-    share = space.share[space.slot_row[chosen[services]]]
-    region = space.slot_region[chosen[services]]
+    rows_of = space.slot_row[chosen[services]]
+    share, region = space.share[rows_of], space.slot_region[chosen[services]]
     rows = np.arange(len(services))[:, None]
     load_peak = np.zeros((len(services), regions, peak.shape[2]))
     load_mean = np.zeros((len(services), regions))
-    np.add.at(load_peak, (rows, region), np.matmul(share, peak[services]))
+    np.add.at(load_peak, (rows, region), np.matmul(space.peak_share[rows_of], peak[services]))
     np.add.at(load_mean, (rows, region), (share * mean[services][:, None]).sum(axis=2))
     return load_peak, load_mean
 

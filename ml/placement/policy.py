@@ -19,6 +19,7 @@ _SHARES = (
     "slo_demand_share",
     "misroute_share",
     "misroute_share_calls",
+    "near_tie_share",
     "interval_level",
 )
 
@@ -47,6 +48,7 @@ class Policy:
     slo_demand_share: float
     misroute_share: float
     misroute_share_calls: float
+    near_tie_share: float
     ingress_usd_per_gb: float
     banned_regions: tuple[str, ...]
     frozen_services: tuple[str, ...]

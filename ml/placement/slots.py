@@ -103,7 +103,7 @@ def all_sets(instance: Instance, space: SetSpace, clients: Clients, services: In
         rows[:, here] = np.matmul(space.share[here], values)
     peak = np.zeros((n, n_rows + 1))
     for i, service in enumerate(services):
-        peak[i] = _peaks(space.share, clients.peak_rps[service])
+        peak[i] = _peaks(space.peak_share, clients.peak_rps[service])
     at = rows[:, space.slot_row]
     return Slots(
         services,
@@ -162,7 +162,7 @@ def one_set_each(
     ok = within.transpose(0, 2, 1, 3)[picked, region]
     peak = clients.peak_rps[services]
     n, width = rows.shape
-    lost = space.share[space.lost_row[chosen]].reshape(n, width * width, -1)
+    lost = space.peak_share[space.lost_row[chosen]].reshape(n, width * width, -1)
     loads_lost = np.matmul(lost, peak).max(axis=2).reshape(n, 1, width, width)
 
     def total(values: Floats) -> Floats:
@@ -174,7 +174,7 @@ def one_set_each(
         space.slot_used[chosen][:, None],
         space.member[chosen][:, None],
         space.size[chosen][:, None],
-        np.matmul(share, peak).max(axis=2)[:, None],
+        np.matmul(space.peak_share[rows], peak).max(axis=2)[:, None],
         loads_lost,
         total(mean),
         total(mean * rtt),

@@ -65,7 +65,8 @@ def space_of(instance: Instance) -> SetSpace:
     """Return the region sets of an instance: all up to the cap, and those that run today."""
     today = {tuple(int(r) for r in np.flatnonzero(row)) for row in instance.current}
     cap = min(instance.policy.max_regions_cap, instance.n_regions)
-    return build_space(instance.rtt_ms, instance.misroute, cap, today)
+    near_tie = instance.policy.near_tie_share
+    return build_space(instance.rtt_ms, instance.misroute, cap, today, near_tie)
 
 
 def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:

@@ -35,6 +35,8 @@ class SetSpace:
     row_region: Ints
     share: Floats
     """Share of each client's requests served by each slot, ``(rows + 1, C)``."""
+    peak_share: Floats
+    """The same for sizing: every region that may be the nearest counts in full."""
     index: dict[RegionSet, int]
 
     def of(self, members: Flags) -> int:
@@ -43,7 +45,11 @@ class SetSpace:
 
 
 def build_space(
-    rtt_ms: Floats, misroute: Floats, max_size: int, extra: Iterable[RegionSet] = ()
+    rtt_ms: Floats,
+    misroute: Floats,
+    max_size: int,
+    extra: Iterable[RegionSet] = (),
+    near_tie: float = 0.0,
 ) -> SetSpace:
     """Enumerate all sets of at most ``max_size`` regions, and ``extra`` ones.
 
@@ -52,6 +58,7 @@ def build_space(
         misroute: Share of a client's requests that is spread evenly, ``(C,)``.
         max_size: Largest set to enumerate; every subset of ``extra`` by one loss is added.
         extra: Larger sets that exist today.
+        near_tie: Regions at most this share farther than the nearest may become the nearest.
 
     Returns:
         The space; routing goes to the nearest open region, ties to the smaller region id.
@@ -77,8 +84,8 @@ def build_space(
             lost[p, i, :i] = rest + np.arange(i)
             lost[p, i, i + 1 : k] = rest + np.arange(i, k - 1)
     used = row < n_rows
-    share = _routing(rtt_ms, misroute, region, size, row, n_rows)
-    return SetSpace(sets, size, member, region, used, row, lost, region[used], share, index)
+    share, peak = _routing(rtt_ms, misroute, region, size, row, n_rows, near_tie)
+    return SetSpace(sets, size, member, region, used, row, lost, region[used], share, peak, index)
 
 
 def _closed(n_regions: int, max_size: int, extra: Iterable[RegionSet]) -> tuple[RegionSet, ...]:
@@ -96,16 +103,26 @@ def _closed(n_regions: int, max_size: int, extra: Iterable[RegionSet]) -> tuple[
 
 
 def _routing(
-    rtt_ms: Floats, misroute: Floats, region: Ints, size: Ints, row: Ints, n_rows: int
-) -> Floats:
+    rtt_ms: Floats,
+    misroute: Floats,
+    region: Ints,
+    size: Ints,
+    row: Ints,
+    n_rows: int,
+    near_tie: float,
+) -> tuple[Floats, Floats]:
     n_clients = rtt_ms.shape[0]
-    share = np.zeros((n_rows + 1, n_clients))
+    share, peak = np.zeros((n_rows + 1, n_clients)), np.zeros((n_rows + 1, n_clients))
     clients = np.arange(n_clients)
     for k in np.unique(size):
         plans = np.flatnonzero(size == k)
         # Slots are sorted by region id, so argmin breaks a tie towards the smaller id.
-        near = rtt_ms[:, region[plans, :k]].argmin(axis=2)
+        way = rtt_ms[:, region[plans, :k]]
+        near = way.argmin(axis=2)
+        maybe = way <= way.min(axis=2, keepdims=True) * (1.0 + near_tie)
+        routed = maybe * (1.0 - misroute)[:, None, None] + misroute[:, None, None] / k
+        peak[row[plans, :k].ravel()] = routed.transpose(1, 2, 0).reshape(-1, n_clients)
         share[row[plans, :k].ravel()] += misroute / k
         rows = row[plans[None, :], near]
         share[rows, clients[:, None]] += (1.0 - misroute)[:, None]
-    return share
+    return share, peak

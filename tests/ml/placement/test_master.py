@@ -22,6 +22,7 @@ from tests.ml.placement.builder import build_instance
 
 _FREE = {
     "misroute_share": 0.0,
+    "near_tie_share": 0.0,
     "keep_loss_survival": False,
     "loss_proof_tiers": [],
     "max_regions_cap": 3,

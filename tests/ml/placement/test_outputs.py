@@ -25,6 +25,7 @@ from ml.placement import (
 from ml.placement.rules import spread_instances
 from ml.placement.run import tables
 from ml.placement.solve import Solution
+from ml.placement.subsets import build_space
 from tests.ml.placement.builder import build_instance
 
 
@@ -156,3 +157,12 @@ def test_instances_are_spread_without_loss() -> None:
     assert spread_instances(np.array([5.0, 3.0, 2.0]), 10).tolist() == [5, 3, 2]
     assert spread_instances(np.array([1.0, 0.0]), 1).tolist() == [1, 1]
     assert spread_instances(np.zeros(3), 7).sum() == 7
+
+
+def test_regions_that_may_become_the_nearest_are_sized_in_full() -> None:
+    rtt = np.array([[100.0, 105.0, 200.0]])
+    space = build_space(rtt, np.array([0.06]), 3, near_tie=0.1)
+    rows = space.slot_row[space.index[(0, 1, 2)]]
+    np.testing.assert_allclose(space.share[rows, 0], [0.96, 0.02, 0.02])
+    np.testing.assert_allclose(space.peak_share[rows, 0], [0.96, 0.96, 0.02])
+    assert (space.peak_share >= space.share - 1e-12).all()
