@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -124,16 +125,30 @@ def _observed_fields(name: str, path: Path) -> list[str]:
         return [f"{name} (unreadable file)"]
 
 
-def read_narrow(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_narrow(path: Path, columns: Sequence[str], presence: Sequence[str] = ()) -> pd.DataFrame:
     """Return some columns of a Parquet file as a frame that is cheap to judge.
 
     Text comes as categories and money as floats: a million Python objects would take seconds.
+
+    Args:
+        path: The file.
+        columns: Columns to read, one after another, so that only one is held in full.
+        presence: Columns of which only null or not matters; they take one byte a row.
     """
     schema = pq.read_schema(path)
-    text = [c for c in columns if pa.types.is_string(schema.field(c).type)]
-    table = pq.read_table(path, columns=list(columns), read_dictionary=text)
-    frame: pd.DataFrame = floats(table).to_pandas()
-    return frame
+    found = {}
+    for name in columns:
+        is_text = pa.types.is_string(schema.field(name).type)
+        table = pq.read_table(path, columns=[name], read_dictionary=[name] if is_text else [])
+        if name in presence:
+            is_known = pc.is_valid(table[name]).to_numpy()
+            codes = np.where(is_known, 0, -1).astype(np.int8)
+            found[name] = pd.Series(
+                pd.Categorical.from_codes(codes, categories=pd.Index(["(a value)"]))
+            )
+        else:
+            found[name] = floats(table).to_pandas()[name]
+    return pd.DataFrame(found)
 
 
 def floats(table: pa.Table) -> pa.Table:

@@ -64,7 +64,11 @@ def _present(landed: Path) -> set[str]:
 
 def _table_batch(table: contract.Table, path: Path) -> Batch:
     columns = [c for c in table.columns if _is_judged(c)]
-    frame = checks.read_narrow(path, [*(c.name for c in columns), "_unparsed"])
+    frame = checks.read_narrow(
+        path,
+        [*(c.name for c in columns), "_unparsed"],
+        presence=[c.name for c in columns if not _has_range(c) and not c.values],
+    )
     rows = [] if table.optional else [checks.row_count()]
     if frame.empty:
         return Batch(table.name, frame, tuple(rows))
@@ -80,8 +84,11 @@ def _table_batch(table: contract.Table, path: Path) -> Batch:
 
 
 def _is_judged(column: contract.Column) -> bool:
-    has_range = column.low is not None or column.high is not None
-    return column.required or has_range or bool(column.values)
+    return column.required or _has_range(column) or bool(column.values)
+
+
+def _has_range(column: contract.Column) -> bool:
+    return column.low is not None or column.high is not None
 
 
 def _column_checks(table: contract.Table, column: contract.Column) -> list[Check]:
@@ -89,7 +96,7 @@ def _column_checks(table: contract.Table, column: contract.Column) -> list[Check
     found = []
     if column.required and not column.nullable:
         found.append(checks.not_null(column.name, mostly))
-    if column.low is not None or column.high is not None:
+    if _has_range(column):
         found.append(checks.between(column.name, column.low, column.high, mostly))
     if column.values:
         found.append(checks.one_of(column.name, column.values, mostly))

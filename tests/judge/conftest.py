@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -48,10 +49,18 @@ def sound_rows(table: Table) -> pd.DataFrame:
     return frame
 
 
+@pytest.fixture(scope="session")
+def sound_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound raw set, landed once."""
+    data = tmp_path_factory.mktemp("sound")
+    land(v.write(v.village(), data / "in"), data / "raw")
+    return data / "raw"
+
+
 @pytest.fixture
-def raw_data(tmp_path: Path) -> Path:
-    """Data folder with a sound raw set."""
-    land(v.write(v.village(), tmp_path / "in"), tmp_path / "raw")
+def raw_data(sound_raw: Path, tmp_path: Path) -> Path:
+    """Data folder with a sound raw set, free to break."""
+    shutil.copytree(sound_raw, tmp_path / "raw")
     return tmp_path
 
 
