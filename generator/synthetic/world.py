@@ -59,9 +59,11 @@ class SyntheticWorld:
         self._base = make_foundation(seed, services, regions)
         self._history_days = history_days
         self._start = self._base.params.start_on
+        # Both arms of an experiment must fit; at ten times the default each takes about 0.8 GB.
+        kept = 3 if services * regions <= 2000 else 2
         self._demand = _Recent(2)
-        self._loads = _Recent(3)
-        self._physics = _Recent(3)
+        self._loads = _Recent(kept)
+        self._physics = _Recent(kept)
         self._losses = _Recent(512)
 
     @property
