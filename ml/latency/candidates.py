@@ -126,7 +126,9 @@ def _bucket(
         }
     )
     if fitted.percentile is not None:
-        log_factor = fitted.percentile.log_factor(rows.features, service)
+        log_factor = fitted.percentile.log_factor(
+            rows, service, core.physics.own.trips[service], None
+        )
         out["p95_factor"] = np.exp(log_factor)
         out["p95_hi_factor"] = np.exp(log_factor + fitted.percentile.log_upper(service, widening))
     return out

@@ -58,7 +58,7 @@ def _permuted(
     Permuting columns of the trees alone would miss what the physics offset holds.
     """
     at = np.flatnonzero(mask)
-    rows = _take(rows_of(data, core), at)
+    rows = rows_of(data, core).take(at)
     truth = data.log_y[at]
     base = float(np.mean(np.abs(truth - np.log(predict(core, rows)))))
     rng = np.random.default_rng(settings.seed)
@@ -73,12 +73,6 @@ def _permuted(
     table = pd.DataFrame(found, columns=["feature", "importance"])
     unit = "increase of the mean absolute log error"
     return table.assign(method="grouped_permutation", slice=name, unit=unit)
-
-
-def _take(rows: Rows, at: NDArray[np.int64]) -> Rows:
-    parts = {key: value[at] for key, value in rows.parts.items()}
-    features = {key: value[at] for key, value in rows.features.items()}
-    return Rows(parts, rows.phys_ms[at], features, rows.kind[at])
 
 
 def _shuffle(

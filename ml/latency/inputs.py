@@ -24,6 +24,7 @@ class LatencyInputs:
         edges: Synchronous calls with ``latency_factor`` and ``stage``.
         places: Where and when services ran, ``service_id, region_id, day_index``; more than the
             rows, whose latency may have been set aside.
+        flows: Who calls each row, ``row, share, rtt_ms``; ``row`` is a position in ``rows``.
         rtt: Round trips ``client_id, region_id, day_index, rtt_ms``; day -1 holds the median.
         candidates: Every active service in every region.
         days: Days of the history; ``day_index`` runs from 0 to ``days - 1``.
@@ -34,6 +35,7 @@ class LatencyInputs:
     rows: pd.DataFrame
     edges: pd.DataFrame
     places: pd.DataFrame
+    flows: pd.DataFrame
     rtt: pd.DataFrame
     candidates: pd.DataFrame
     days: int
@@ -92,6 +94,7 @@ def build_inputs(
         rows=_plain(table),
         edges=calls,
         places=_places(table, shares, first_on, last_on),
+        flows=_flows(table, shares),
         rtt=_round_trips(shares, pairs, first_on),
         candidates=_plain(asked),
         days=int((last_on - first_on).days) + 1,
@@ -124,6 +127,14 @@ def _places(
     both = pd.concat([rows[ROW_KEY], served], ignore_index=True).drop_duplicates()
     both["day_index"] = (both["placed_on"] - first_on).dt.days
     return both.sort_values(ROW_KEY, ignore_index=True)
+
+
+def _flows(rows: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
+    position = rows[ROW_KEY].assign(row=np.arange(len(rows)))
+    calls = shares.assign(placed_on=pd.to_datetime(shares["placed_on"]))
+    flows = calls.merge(position, on=ROW_KEY, how="inner").dropna(subset=["share", "rtt_ms"])
+    flows = flows.sort_values(["row", "client_id", "is_user"], ignore_index=True)
+    return flows[["row", "share", "rtt_ms"]]
 
 
 def _round_trips(shares: pd.DataFrame, pairs: pd.DataFrame, first_on: pd.Timestamp) -> pd.DataFrame:

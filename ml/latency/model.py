@@ -81,6 +81,12 @@ class Rows:
     features: dict[str, FloatArray]
     kind: NDArray[np.int64]
 
+    def take(self, at: NDArray[np.int64]) -> Rows:
+        """Return some of the rows."""
+        parts = {key: value[at] for key, value in self.parts.items()}
+        features = {key: value[at] for key, value in self.features.items()}
+        return Rows(parts, self.phys_ms[at], features, self.kind[at])
+
 
 _KINDS: tuple[Kind, ...] = ("full", "region", "cold")
 

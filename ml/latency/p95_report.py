@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from ml.latency.evaluate import MetricRows
-from ml.latency.graph import FloatArray
 from ml.latency.metrics import Goal, Place, error_measures, metric_row
-from ml.latency.model import Data, Rows
-from ml.latency.percentile import Percentile
+from ml.latency.model import Data
+from ml.latency.percentile import P95Rows, Percentile, log_ratio, service_ratio
 from ml.latency.settings import LatencySettings
 from ml.latency.splits import Split
 
@@ -18,29 +16,27 @@ _BEATS_RATIO = Goal(None, 1.0)
 
 def p95_rows(
     data: Data,
-    rows: Rows,
-    predicted_ms: FloatArray,
+    p95: P95Rows,
     percentile: Percentile,
     split: Split,
     settings: LatencySettings,
     model_id: str,
 ) -> MetricRows:
     """Return errors of the p95 on test days, all and hot rows, for model and plain ratio."""
-    service = data.columns.service
-    observed = pd.to_numeric(data.inputs.rows["p95_ms"], errors="coerce").to_numpy(
-        np.float64, na_value=np.nan
-    )
-    known = split.test(data.day) & data.columns.is_labelled & np.isfinite(observed)
-    known &= np.nan_to_num(observed) > 0
-    log_factor = percentile.log_factor(rows.features, service)
+    day, service, observed = data.day[p95.at], p95.service, p95.observed_ms
+    known = split.test(day)
+    mean = observed / np.exp(p95.log_observed_ratio)
+    plain_ratio = service_ratio(p95, split.train(day), len(data.fleet.services))
+    physics = log_ratio(p95.rows, p95.trips, p95.callers, percentile.variation[service])
     answers = {
-        "model": predicted_ms * np.exp(log_factor),
-        "service_ratio": predicted_ms * np.exp(percentile.log_ratio[service]),
+        "model": mean * np.exp(percentile.log_factor(p95.rows, service, p95.trips, p95.callers)),
+        "physics": mean * np.exp(physics),
+        "service_ratio": mean * np.exp(plain_ratio[service]),
     }
     bound = answers["model"] * np.exp(percentile.log_upper(service, np.ones(len(service))))
-    group = service * len(data.fleet.regions) + data.region
+    group = service * len(data.fleet.regions) + data.region[p95.at]
     out: MetricRows = []
-    hot = known & (np.nan_to_num(data.rho) > settings.hot_rho)
+    hot = known & (np.nan_to_num(data.rho[p95.at]) > settings.hot_rho)
     for name, mask in (("all", known), ("hot", hot)):
         count, least = int(mask.sum()), settings.min_group_rows
         found = {

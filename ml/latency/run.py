@@ -20,7 +20,7 @@ from ml.latency.metrics import metric_frame
 from ml.latency.model import Data, Rows, fit_core, predict, prepare, rows_of
 from ml.latency.monotony import lowered_by_load
 from ml.latency.p95_report import p95_rows
-from ml.latency.percentile import fit_percentile
+from ml.latency.percentile import fit_percentile, p95_rows_of
 from ml.latency.settings import LatencySettings
 from ml.latency.splits import Split, time_split
 from ml.latency.store import save
@@ -115,7 +115,8 @@ def compute(
     predicted = predict(core, rows)
     folds = run_folds(data, split, settings)
     intervals = fit_intervals(data, predicted, folds, split, settings)
-    percentile = fit_percentile(data, rows, predicted, split, settings)
+    p95 = p95_rows_of(data, core, rows, predicted, settings)
+    percentile = fit_percentile(data, p95, split, settings)
     fitted = Fitted(core, intervals, percentile)
     model_id = _save(data, fitted, writer, settings)
     half = _half_widths(data, fitted, rows, settings)
@@ -130,7 +131,7 @@ def compute(
     metrics += fold_rows(data, split, folds, settings, model_id)
     metrics += load_row(lowered_by_load(data, core), len(predicted), model_id)
     if percentile is not None:
-        metrics += p95_rows(data, rows, predicted, percentile, split, settings, model_id)
+        metrics += p95_rows(data, p95, percentile, split, settings, model_id)
     test = split.test(data.day) & data.columns.is_labelled
     return LatencyTables(
         model_id,

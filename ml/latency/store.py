@@ -55,7 +55,7 @@ def save(
         }
     )
     if fitted.percentile is not None:
-        by_service["p95_log_ratio"] = fitted.percentile.log_ratio
+        by_service["p95_variation"] = fitted.percentile.variation
         by_service["p95_width"] = fitted.percentile.width
     by_region = pd.DataFrame({"region_id": regions, "is_seen": fitted.core.is_region_seen})
     trees = dict(sorted(fitted.core.trees.items()))

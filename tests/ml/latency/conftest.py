@@ -7,6 +7,7 @@ shares no code with the model that has to find it again.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class World:
     tables: dict[str, pd.DataFrame]
     base_ms: dict[str, float]
     mean_ms: pd.Series = field(default_factory=pd.Series)
+    factors: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def inputs(self, **changes: object) -> LatencyInputs:
         """Return the inputs of the stage; ``changes`` replace single arguments."""
@@ -79,8 +81,12 @@ def make_world(
     days: int = 60,
     regions: int = 4,
     truth: Truth | None = None,
+    trace_error: float = 0.0,
 ) -> World:
-    """Return a world; everything in it follows from the arguments."""
+    """Return a world; everything in it follows from the arguments.
+
+    ``trace_error`` is the log standard deviation of the factors that tracing shows.
+    """
     truth = truth or Truth()
     rng = np.random.default_rng(seed)
     ids = [f"svc-{i:03d}" for i in range(services)]
@@ -93,8 +99,15 @@ def make_world(
     edges = _edges(rng, ids, layer)
     active = _placements(rng, ids, days, regions)
     rtt = RTT[:regions, :regions, None] * np.exp(rng.normal(0, 0.03, (regions, regions, days)))
-    world = _Facts(truth, ids, layer, template, demand, base, cores, edges, active, rtt)
-    return _tables(world, rng)
+    facts = _Facts(truth, ids, layer, template, demand, base, cores, edges, active, rtt)
+    world = _tables(facts, rng)
+    pairs = zip(edges["caller_service_id"], edges["callee_service_id"], strict=True)
+    world.factors = dict(zip(pairs, edges["latency_factor"], strict=True))
+    noise = np.exp(rng.normal(0, trace_error, len(edges)))
+    world.tables["feat_latency__dependencies"] = edges.assign(
+        latency_factor=edges["latency_factor"] * noise
+    )
+    return world
 
 
 @dataclass
@@ -315,3 +328,9 @@ def settings() -> LatencySettings:
 def writer(tmp_path: Path) -> Writer:
     """A writer into a temporary folder."""
     return Writer(tmp_path / "predictions", tmp_path / "models")
+
+
+@pytest.fixture(scope="session")
+def build_world() -> Callable[..., World]:
+    """Builds other tiny worlds."""
+    return make_world
