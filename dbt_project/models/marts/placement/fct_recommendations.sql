@@ -51,7 +51,7 @@ decided as (
         and effects.service_id = set_changes.service_id
     inner join outcomes
         on effects.service_id = outcomes.service_id
-    -- Never empty by rule; a left outer join lets the not-null contract name the service that breaks it.
+    -- Never empty by rule; the outer join lets the contract name the service that breaks it.
     left outer join primary_reasons
         on effects.service_id = primary_reasons.service_id
 ),

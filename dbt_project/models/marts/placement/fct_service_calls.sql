@@ -22,7 +22,7 @@ final as (
         calls.callee_service_id,
         calls.calls_per_request,
         calls.latency_factor,
-        cast(calls.stage as bigint) as stage,
+        cast(calls.stage as bigint) as stage,  -- noqa: RF04
         calls.is_async,
         calls.is_broken,
         calls.request_kb,
