@@ -199,9 +199,15 @@ order by plan_kind
 # -- Data quality ---------------------------------------------------------------------------------
 QUALITY = "select * from fct_data_quality order by table_name, is_whole_table desc, rule_id"
 DEGRADATIONS = "select * from fct_degradations order by reason_code, scope"
+DEGRADATION_KINDS = """
+select reason_code, scope_kind, effect, confidence_cap, count(*) as places
+from fct_degradations
+group by reason_code, scope_kind, effect, confidence_cap
+order by (scope_kind <> 'fleet'), places desc, reason_code
+"""
 MODEL_METRICS = """
 select model_name, variant, split, metric, value, goal_low, goal_high, status, row_count
 from fct_model_metrics where slice_name = 'all'
-order by model_name, split, metric, (variant <> 'model'), variant
+order by (status not in ('met', 'missed')), model_name, split, metric, (variant <> 'model'), variant
 """
 """Only what is measured on all rows: slices belong to the model's own page."""

@@ -70,20 +70,29 @@ def _rows(snapshot: Snapshot) -> None:
 
 def _degradations(snapshot: Snapshot) -> None:
     parts.section("What could not be done", "Each line weakens the decisions it names.")
-    rows = ask(snapshot, questions.DEGRADATIONS)
-    if rows.empty:
+    kinds = ask(snapshot, questions.DEGRADATION_KINDS)
+    if kinds.empty:
         parts.nothing("Nothing had to be left out.")
         return
     view = pd.DataFrame(
         {
-            "Degradation": rows["reason_code"].map(words.code),
-            "Scope": rows["scope"],
-            "Effect": rows["effect"],
-            "In numbers": rows["detail"],
-            "Holds confidence down to": rows["confidence_cap"].fillna(words.DASH),
+            "Degradation": kinds["reason_code"].map(words.code),
+            "Concerns": [
+                "the whole fleet" if kind == "fleet" else words.plural(places, kind)
+                for kind, places in zip(kinds["scope_kind"], kinds["places"], strict=True)
+            ],
+            "Effect": kinds["effect"],
+            "Holds confidence down to": kinds["confidence_cap"].fillna(words.DASH),
         }
     )
-    parts.table(view, key="degradations", alt="Degradations in force, by code and scope.")
+    st.table(view, hide_index=True, alt="Degradations in force, what they concern and block.")
+    rows = ask(snapshot, questions.DEGRADATIONS)
+    with st.expander(f"All {words.plural(len(rows), 'line')}, with numbers"):
+        parts.table(
+            rows[["reason_code", "scope", "detail", "noticed_by"]],
+            key="degradations",
+            alt="Every degradation with its scope and the numbers behind it.",
+        )
 
 
 def _network(snapshot: Snapshot) -> None:
@@ -101,6 +110,12 @@ def _network(snapshot: Snapshot) -> None:
         f"{said}. **{words.plural(len(fallback), 'pair')}** had no measurement and"
         f" {'rests' if len(fallback) == 1 else 'rest'} on distance."
     )
+    measured = pairs[pairs["last_measured_on"].notna()]
+    if len(measured):
+        st.markdown(
+            f"Measured from {words.moment(measured['first_measured_on'].min())} to"
+            f" {words.moment(measured['last_measured_on'].max())}."
+        )
     odd = pairs[(pairs["client_id"] == pairs["region_id"]) & (pairs["used_rtt_ms"] > 5)]
     st.markdown(
         f"{words.plural(len(odd), 'region')} slow to itself (over 5 ms)"

@@ -300,11 +300,25 @@ def _plan_regions(regions: list[str]) -> list[Row]:
 
 
 def _degradations(services: int) -> list[Row]:
-    more = {"effect": "Estimated, so less sure.", "confidence_cap": "medium"}
+    more = {
+        "effect": "Estimated, so less sure.",
+        "confidence_cap": "medium",
+        "noticed_by": "features",
+    }
     return [
-        {"reason_code": "DISTANCE_FALLBACK", "scope": "fleet", "detail": "12 pairs by distance"}
+        {
+            "reason_code": "DISTANCE_FALLBACK",
+            "scope": "fleet",
+            "scope_kind": "fleet",
+            "detail": "12 pairs by distance",
+        }
         | more,
-        {"reason_code": "CARBON_OFF", "scope": "region:us-east-1", "detail": "no grid intensity"}
+        {
+            "reason_code": "CARBON_OFF",
+            "scope": "region:us-east-1",
+            "scope_kind": "region",
+            "detail": "no grid intensity",
+        }
         | more,
     ][: 2 if services else 0]
 

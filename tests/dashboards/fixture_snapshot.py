@@ -10,7 +10,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import duckdb
@@ -69,17 +71,25 @@ def build(folder: Path, variant: Variant, *, build_id: str = "build-a", scale: f
     home = folder / "serving" / build_id
     home.mkdir(parents=True, exist_ok=True)
     path = home / "warehouse.duckdb"
-    path.unlink(missing_ok=True)
-    promised = contracts()
-    with duckdb.connect(str(path)) as connection:
-        for name, rows in tables(variant, build_id, scale).items():
-            _create(connection, name, rows, promised.get(name))
+    path.write_bytes(_database(variant, build_id, scale))
     pointer = folder / "serving" / "current.json"
     waiting = pointer.with_suffix(".tmp")
     relative = path.relative_to(folder / "serving").as_posix()
     waiting.write_text(json.dumps({"build_id": build_id, "path": relative}))
     waiting.replace(pointer)
     return path
+
+
+@cache
+def _database(variant: Variant, build_id: str, scale: float) -> bytes:
+    """Return the file of a snapshot; made once per run, as most tests ask for the same."""
+    promised = contracts()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "warehouse.duckdb"
+        with duckdb.connect(str(path)) as connection:
+            for name, rows in tables(variant, build_id, scale).items():
+                _create(connection, name, rows, promised.get(name))
+        return path.read_bytes()
 
 
 def _create(
@@ -258,6 +268,8 @@ class _World:
                         "p95_rtt_ms": rtt * 1.3 if r % 2 == 0 else None,
                         "rtt_source": "distance" if fallback else "probe",
                         "is_distance_fallback": fallback,
+                        "first_measured_on": None if fallback else FIRST,
+                        "last_measured_on": None if fallback else FIRST + timedelta(days=89),
                         "user_requests_per_day": 0.0 if is_region else requests,
                         "call_requests_per_day": requests if is_region else 0.0,
                         "waiting_seconds_per_day": rtt * requests / 1000,
