@@ -124,9 +124,12 @@ def _effects(results: pd.DataFrame, verdict: pd.Series[Any]) -> None:
         return
     twin = success[success["mode"] == "twin"]
     boxes = twin if len(twin) else success
-    for column, (_, row) in zip(st.columns(len(boxes)), boxes.iterrows(), strict=True):
-        with column:
-            evidence.effect_box(row)
+    # A refused effect is null, never zero: no box may suggest a number.
+    boxes = boxes[boxes["rel_effect"].notna()]
+    if len(boxes):
+        for column, (_, row) in zip(st.columns(len(boxes)), boxes.iterrows(), strict=True):
+            with column:
+                evidence.effect_box(row)
     evidence.effect_chart(success)
     st.table(
         evidence.effect_table(success),
@@ -135,6 +138,8 @@ def _effects(results: pd.DataFrame, verdict: pd.Series[Any]) -> None:
     )
     parts.download(success, "experiment_results")
     inside, outside = verdict["in_sample_gain_share"], verdict["out_of_sample_gain_share"]
+    if words.is_missing(outside):
+        return
     st.markdown(
         f"Gain on days the plan knew: **{words.share(inside)}**; on later days, which it did not"
         f" know: **{words.share(outside)}**. The second counts."
@@ -155,7 +160,11 @@ def _guard_rails(results: pd.DataFrame) -> None:
         return
     judged = rails[~rails["verdict"].isin(["reported", "not_judged"])]
     passed = int((judged["verdict"] == "passed").sum())
-    st.markdown(f"**{passed} of {words.plural(len(judged), 'guard rail')} passed.**")
+    st.markdown(
+        f"**{passed} of {words.plural(len(judged), 'guard rail')} passed.**"
+        if len(judged)
+        else "**No guard rail was judged.**"
+    )
     st.table(
         evidence.guard_table(judged if len(judged) else rails),
         hide_index=True,
