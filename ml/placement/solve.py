@@ -27,6 +27,8 @@ from ml.placement.trial import Trial, broken_in, move_limit, rank_of
 _CLOSE_ENOUGH = 2e-5
 _TRIALS = 25
 _SHAKE_FACTOR = 4.0
+# Larger tables are searched from today's plan alone: pricing them once takes seconds.
+_MANY_STARTS_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
     today, today_fleet = describe_today(instance, space)
     # A search ends where no single change helps; callers and callees that gain only together
     # make several such ends, so it begins at several plans.
+    quick = quick or instance.n_services * len(space.sets) > _MANY_STARTS_CELLS
     starts = [today.home if start is None else start]
     if not quick and start is None:
         starts.append(cheapest_sets(instance, space, today.home))
