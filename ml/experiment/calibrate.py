@@ -59,7 +59,8 @@ def wilson(hits: int, runs: int, level: float = 0.95) -> tuple[float, float]:
     centre = share + z * z / (2 * runs)
     half = z * math.sqrt(share * (1 - share) / runs + z * z / (4 * runs * runs))
     scale = 1 + z * z / runs
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    low = (centre - half) / scale if hits else 0.0
+    return low, (centre + half) / scale if hits < runs else 1.0
 
 
 def band(runs: int, blocks: int, alpha: float = 0.05) -> tuple[float, float]:

@@ -12,9 +12,10 @@ import pandas as pd
 from scipy import stats
 
 from ml.experiment.config import GUARDRAIL_KINDS, ExperimentSettings
+from ml.experiment.estimate import TwinEstimate
 from ml.experiment.plans import below, required_regions
 from ml.experiment.signflip import holm
-from ml.experiment.twin import N1, UTILISATION, TwinEstimate, TwinResult
+from ml.experiment.twin import N1, UTILISATION, TwinResult
 
 Judgement = Literal["passed", "violated", "inconclusive"]
 
@@ -205,7 +206,8 @@ def judge_all(
 
 def _unserved(result: TwinResult) -> Guardrail:
     estimate = result.estimates["unserved_share"]
-    worst = result.unserved_worst
+    # Replications run part of the days: against the full run on the same days, they are whole.
+    worst = float(estimate.thetas.max())
     reason = f"largest treatment minus control over all replications {worst:+.3e}"
     return _exact(
         "unserved_share",

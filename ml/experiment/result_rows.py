@@ -11,11 +11,12 @@ import pandas as pd
 from ml.contract import TABLES
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.decide import side
+from ml.experiment.estimate import TwinEstimate
 from ml.experiment.guardrails import Guardrail
 from ml.experiment.metrics import CATALOGUE, relative
 from ml.experiment.power import Power
 from ml.experiment.switchback import SwitchbackEffect
-from ml.experiment.twin import N1, TwinEstimate
+from ml.experiment.twin import N1
 
 Row = dict[str, Any]
 

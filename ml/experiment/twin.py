@@ -14,16 +14,14 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ml.experiment.config import ExperimentSettings, Inputs
+from ml.experiment.estimate import TwinEstimate, scale_of
 from ml.experiment.metrics import (
     ALL,
     CATALOGUE,
     Arm,
     Cut,
-    Floats,
-    Scale,
     day_positions,
     effect,
     reduce_outcomes,
@@ -40,41 +38,6 @@ Snapshot = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class TwinEstimate:
-    """Effect of one metric: mean over replications, its bounds, and the plausible range.
-
-    All effects are on the metric's scale: log ratio, or difference. ``NaN`` means unknown.
-    """
-
-    name: str
-    scale: Scale
-    control: float
-    treatment: float
-    theta: float
-    thetas: Floats
-    draws: Floats
-
-    def monte_carlo(self, level: float, *, two_sided: bool = True) -> tuple[float, float]:
-        """Return the t interval over replications, or two one-sided bounds at ``level``."""
-        count = self.thetas.size
-        if count < 2 or not np.isfinite(self.thetas).all():
-            return math.nan, math.nan
-        tail = (1 + level) / 2 if two_sided else level
-        spread = float(self.thetas.std(ddof=1)) / math.sqrt(count)
-        half = float(stats.t.ppf(tail, count - 1)) * spread
-        return self.theta - half, self.theta + half
-
-    def plausible(self, tail: float = 0.05) -> tuple[float, float]:
-        """Return the ``tail`` and ``1 - tail`` order statistics over the input draws."""
-        count = self.draws.size
-        rank = math.floor(tail * (count + 1) + 1e-9)
-        if rank < 1 or not np.isfinite(self.draws).all():
-            return math.nan, math.nan
-        ordered = np.sort(self.draws)
-        return float(ordered[rank - 1]), float(ordered[count - rank])
-
-
-@dataclass(frozen=True)
 class TwinResult:
     """Both arms of the full run and the estimates of every metric."""
 
@@ -82,7 +45,6 @@ class TwinResult:
     treatment: Arm
     estimates: dict[str, TwinEstimate]
     top_services: tuple[str, ...]
-    unserved_worst: float
     utilisation_worst: dict[str, float]
     notes: tuple[str, ...]
 
@@ -95,13 +57,6 @@ class _Pair:
     control: Snapshot
     base_treatment: Snapshot
     base_control: Snapshot
-
-
-def scale_of(name: str) -> Scale:
-    """Return the scale of a metric, a service's latency, or a plan-level share."""
-    if name in CATALOGUE:
-        return CATALOGUE[name].scale
-    return "log" if name.startswith("service:") else "difference"
 
 
 def snapshot(arm: Arm, top: Sequence[str], cut: Cut = ALL, *, detail: bool = True) -> Snapshot:
@@ -192,9 +147,10 @@ class Twin:
     def replications(self) -> tuple[list[_Pair], list[_Pair]]:
         """Return the pairs of the plain and of the detailed replications, without number 0."""
         twin = self._settings.twin
+        count = twin.replications - 1
         plain = [
             self._pair(
-                rotate(self._days, r - 1, twin.replication_days),
+                self._window(r - 1, count, twin.replication_windows, twin.replication_days),
                 replication=r,
                 detail=twin.replication_detail,
             )
@@ -202,8 +158,13 @@ class Twin:
         ]
         if twin.replication_detail:
             return plain, plain
+        count = twin.quantile_replications - 1
         detailed = [
-            self._pair(rotate(self._days, r - 1, twin.quantile_days), replication=r, detail=True)
+            self._pair(
+                self._window(r - 1, count, twin.replication_windows, twin.quantile_days),
+                replication=r,
+                detail=True,
+            )
             for r in range(1, twin.quantile_replications)
         ]
         return plain, detailed
@@ -214,27 +175,28 @@ class Twin:
         factors = input_draws(
             settings.inputs, twin.input_draws, settings.experiment_id, settings.seed
         )
-        # Neighbouring draws share their days, because a world keeps the demand it made last.
-        windows = max(1, len(self._days) // twin.input_days)
+        rich, plain = twin.input_detail_draws, twin.input_draws - twin.input_detail_draws
         return [
             self._pair(
-                rotate(self._days, self._window(index, windows), twin.input_days),
+                self._window(index, rich, twin.input_windows, twin.input_days)
+                if index < rich
+                else self._window(index - rich, plain, twin.input_windows, twin.input_days),
                 inputs=drawn,
-                detail=index < twin.input_detail_draws,
+                detail=index < rich,
             )
             for index, drawn in enumerate(factors)
         ]
 
-    def _window(self, index: int, windows: int) -> int:
-        """Return which days draw ``index`` runs on: detailed draws cover all windows as well."""
-        twin = self._settings.twin
-        detailed = twin.input_detail_draws
-        first, count = (
-            (0, detailed) if index < detailed else (detailed, twin.input_draws - detailed)
-        )
-        parts = min(twin.input_windows, windows)
-        # Windows spread evenly: consecutive ones would all be the same part of the month.
-        return (index - first) * parts // max(count, 1) * windows // parts
+    def _window(self, index: int, count: int, parts: int, length: int) -> list[date]:
+        """Return the days of run ``index`` out of ``count``, spread over ``parts`` windows.
+
+        Neighbouring runs share their days, because a world keeps the demand it made last; the
+        windows are spread over the whole evaluation.
+        """
+        windows = max(1, len(self._days) // length)
+        parts = min(parts, windows)
+        part = index * parts // max(count, 1)
+        return rotate(self._days, part * windows // parts, length)
 
     def result(self) -> TwinResult:
         """Run all passes and estimate every metric."""
@@ -253,7 +215,6 @@ class Twin:
             self._full["treatment"],
             estimates,
             self._top,
-            max([_unserved(base)] + [_gap(p, "unserved_share") for p in every]),
             {
                 arm: max(
                     [base[arm][UTILISATION]]
@@ -268,20 +229,13 @@ class Twin:
         twin = self._settings.twin
         return (
             f"full run: {len(self._days)} days, every hour, replication 0",
-            f"replications: {twin.replications} (number 0 in full, the others on "
-            f"{twin.replication_days} rotating days); with histograms: {len(detailed) + 1} on "
-            f"{twin.replication_days if twin.replication_detail else twin.quantile_days} days",
-            f"input draws: {twin.input_draws} on {twin.input_days} rotating days, "
-            f"{twin.input_detail_draws} of them with histograms; levels come from the full run",
+            f"replications: {twin.replications}, number 0 in full, the others on "
+            f"{twin.replication_days} days each ({twin.replication_windows} different stretches); "
+            f"with histograms: {len(detailed) + 1}",
+            f"input draws: {twin.input_draws} on {twin.input_days} day(s) each "
+            f"({twin.input_windows} different stretches), {twin.input_detail_draws} of them with "
+            "histograms; levels come from the full run",
         )
-
-
-def _gap(pair: _Pair, name: str) -> float:
-    return pair.treatment[name] - pair.control[name]
-
-
-def _unserved(base: Mapping[str, Snapshot]) -> float:
-    return base["treatment"]["unserved_share"] - base["control"]["unserved_share"]
 
 
 def _estimate(

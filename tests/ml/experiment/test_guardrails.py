@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ml.experiment.estimate import TwinEstimate
 from ml.experiment.guardrails import bounds, judge, judge_estimate, placement_changes
 from ml.experiment.metrics import relative
-from ml.experiment.twin import TwinEstimate, input_draws, rotate
+from ml.experiment.twin import input_draws, rotate
 
 REPLICATIONS, DRAWS = 30, 200
 
