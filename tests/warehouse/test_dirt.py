@@ -32,7 +32,7 @@ def _scores(data: Path) -> dict[tuple[str, str], tuple[int, int, int]]:
             create temp table planted as
             select distinct kinds.rule_id, ledger.table_name,
                 case when kinds.kind = 'orphan' then coalesce(dirty_value, service_id)
-                    else service_id end as service_id,
+                    else coalesce(service_id, cast(other_region_id as varchar)) end as service_id,
                 lower(replace(region_id, '_', '-')) as region_id, observed_at
             from '{ledger}' as ledger
             inner join (values {kinds}) as kinds(kind, rule_id) on ledger.kind = kinds.kind
@@ -41,9 +41,9 @@ def _scores(data: Path) -> dict[tuple[str, str], tuple[int, int, int]]:
             create temp table aside as
             select distinct rule_id, table_name,
                 trim(coalesce(original_values ->> 'service_id',
-                    original_values ->> 'source_region')) as service_id,
+                    original_values ->> 'target_region')) as service_id,
                 lower(replace(coalesce(original_values ->> 'region',
-                    original_values ->> 'origin_region', original_values ->> 'target_region'),
+                    original_values ->> 'origin_region', original_values ->> 'source_region'),
                     '_', '-')) as region_id,
                 cast(coalesce(original_values ->> 'day', original_values ->> 'hour_start',
                     original_values ->> 'observed_at') as timestamp) as observed_at
