@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, parts, questions, words
+from dashboards import atlas, charts, parts, questions, words
 from dashboards.data import Snapshot, ask
 
 STATISTICS = {
@@ -188,7 +188,7 @@ def _map(snapshot: Snapshot) -> None:
         f"{busiest['label'].iloc[0]} serves the most requests"
         if len(busiest)
         else "No region has coordinates",
-        charts.world_map(
+        atlas.world_map(
             points,
             "requests",
             size_title="Requests",
@@ -243,6 +243,12 @@ def _load(snapshot: Snapshot) -> None:
 
 def _plans(plans: pd.DataFrame) -> None:
     names = {"current": "now", "recommended": "recommended"}
+    used = plans.loc[plans["services"] > 0, "region_id"].unique()
+    unused = plans["region_id"].nunique() - len(used)
+    every, plans = plans, plans[plans["region_id"].isin(used)]
+    if plans.empty:
+        parts.nothing("No plan runs anything in any region.")
+        return
     drawn = plans.assign(
         plan=plans["plan_kind"].map(names),
         text=[
@@ -265,12 +271,13 @@ def _plans(plans: pd.DataFrame) -> None:
             label="Region",
             unit="Compute cost a month (USD)",
         ),
-        plans,
+        every,
         key="region_cost",
         alt="Compute cost a month and share of traffic by region and plan: "
         + "; ".join(f"{r['region_id']} {r['plan']} {r['text']}" for _, r in drawn.iterrows())
         + ".",
-        note="Price book; transfer is counted per service, not per region.",
+        note="Price book; transfer is counted per service, not per region."
+        + (f" {words.plural(unused, 'region')} unused by both plans left out." if unused else ""),
         sql=questions.PLAN_REGIONS,
     )
     view = pd.DataFrame(

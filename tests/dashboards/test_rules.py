@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboards import charts, headline, theme, words
+from dashboards import atlas, headline, theme, words
 from tests.dashboards import fixture_snapshot
 
 HOME = Path(__file__).resolve().parents[2] / "dashboards"
@@ -124,7 +124,7 @@ def test_background_of_the_map_is_silent_and_local() -> None:
             "place_id": ["r"], "label": ["R"], "requests": [3.0],
         }
     )  # fmt: skip
-    spec = charts.world_map(points, "requests", size_title="Requests", tooltip=[]).to_dict()
+    spec = atlas.world_map(points, "requests", size_title="Requests", tooltip=[]).to_dict()
     land = spec["layer"][0]
     assert land["mark"]["aria"] is False
     assert "url" not in str(land["data"].keys())
