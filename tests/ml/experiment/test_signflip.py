@@ -145,10 +145,22 @@ def test_coverage_and_bias_short(world: NoiseWorld) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", SCENARIOS, ids=["none", "spill", "cap", "carryover"])
+@pytest.mark.parametrize("world", SCENARIOS[:3], ids=["none", "spill", "cap"])
 def test_coverage_and_bias_long(world: NoiseWorld) -> None:
     """2,000 distinct worlds: coverage 95 ± 1 %, bias at most 0.3 points."""
     coverage, bias = _coverage(world, 2000, seed=2)
+    assert 0.94 <= coverage <= 0.96
+    assert abs(bias) <= 0.003
+
+
+@pytest.mark.slow
+def test_carryover_with_warmup_long() -> None:
+    """With the warm-up nothing is carried over: bias at most 0.3 points.
+
+    The first 2,000 worlds of this seed cover 93.75 %, which exact intervals do about once in a
+    hundred seeds; 8,000 worlds tell chance from fault.
+    """
+    coverage, bias = _coverage(SCENARIOS[3], 8000, seed=2)
     assert 0.94 <= coverage <= 0.96
     assert abs(bias) <= 0.003
 
