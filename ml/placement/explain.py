@@ -65,7 +65,10 @@ def _gap(solution: Solution, value: Floats, s: int, r: int) -> dict[str, object]
     chosen = int(solution.fleet.chosen[s])
     inside = space.member[:, r]
     wanted = ~inside if inside[chosen] else inside
-    allowed = np.where(wanted, value, np.inf)
+    kept = wanted & (table.is_open[s] if not table.is_stuck[s] else np.isfinite(value))
+    # Sets that break a neighbour's rule are closed; they count only where nothing else is left.
+    usable = kept if np.isfinite(value[kept]).any() else wanted
+    allowed = np.where(usable, value, np.inf)
     best = int(np.argmin(allowed))
     if not np.isfinite(allowed[best]):
         # A chosen region that every plan of the service needs: there is nothing to compare with.
