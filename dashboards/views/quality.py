@@ -195,7 +195,8 @@ def _run(snapshot: Snapshot) -> None:
         parts.nothing("The build left no record of itself.")
         return
     view = run.iloc[0].astype(str).rename_axis("Field").reset_index(name="Value")
-    st.table(view, hide_index=True, alt="Run record: ids, hashes, seed and versions.")
+    # A grid, not a text table: unbroken hashes would make cells that only a mouse can scroll.
+    parts.table(view, key="run_record", alt="Run record: ids, hashes, seed and versions.")
     st.markdown(
         "Lineage of every table: `make docs` writes one offline page; each column's meaning is a"
         " comment in the published file (`make sql`, then `describe`)."
