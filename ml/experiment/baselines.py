@@ -90,13 +90,20 @@ def plan_from_scores(budget: Budget, scores: Floats) -> pd.DataFrame:
         budget: Regions and instances per service.
         scores: Shape (S, R); infinite where not allowed.
     """
+    return _frame(budget, _instances(budget, scores))
+
+
+def _instances(budget: Budget, scores: Floats) -> NDArray[np.int64]:
+    """Return instances per service and region, 0 where the plan does not run it, shape (S, R)."""
     order = np.argsort(scores, axis=1, kind="stable")
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(scores.shape[1])[None, :], axis=1)
     chosen = rank < budget.counts[:, None]
-    load = _nearest_load(budget, chosen)
-    instances = _spread(load, chosen, budget.instances)
-    service, region = np.nonzero(chosen)
+    return _spread(_nearest_load(budget, chosen), chosen, budget.instances)
+
+
+def _frame(budget: Budget, instances: NDArray[np.int64]) -> pd.DataFrame:
+    service, region = np.nonzero(instances)
     return pd.DataFrame(
         {
             "service_id": np.array(budget.service_ids, dtype=object)[service],
@@ -138,21 +145,13 @@ def random_plans(budget: Budget, count: int, rng: np.random.Generator) -> Iterat
 
     A draw that needs more cores than a region has is drawn again, at most 50 times.
     """
-    cores = dict(zip(budget.service_ids, budget.vcpu, strict=True))
-    position = {region: index for index, region in enumerate(budget.region_ids)}
     for _ in range(count):
         for _ in range(_REDRAWS):
             keys = np.where(budget.allowed, rng.random(budget.allowed.shape), np.inf)
-            plan = plan_from_scores(budget, keys)
-            need = plan["instances"].to_numpy() * plan["service_id"].map(cores).to_numpy()
-            used = np.bincount(
-                plan["region_id"].map(position).to_numpy(),
-                weights=need,
-                minlength=len(position),
-            )
-            if (used <= budget.capacity).all():
+            instances = _instances(budget, keys)
+            if (budget.vcpu @ instances <= budget.capacity).all():
                 break
-        yield plan
+        yield _frame(budget, instances)
 
 
 def greedy_nearest(budget: Budget) -> pd.DataFrame:
