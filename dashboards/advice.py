@@ -70,7 +70,12 @@ def reasons(snapshot: Snapshot, row: pd.Series[Any]) -> None:
     view = pd.DataFrame(
         {
             "Reason": found["reason_text"].fillna(found["reason_code"].map(words.code)),
-            "Speaks": ["for" if is_for else "against" for is_for in found["is_for_change"]],
+            "Speaks": [
+                _speaks(is_for, worth)
+                for is_for, worth in zip(
+                    found["is_for_change"], found["monthly_worth_usd"], strict=True
+                )
+            ],
             "Seen": _with_unit(found, "observed_value"),
             "Compared with": _with_unit(found, "threshold_value"),
             "Worth a month": found["monthly_worth_usd"].map(lambda v: words.usd(v, signed=True)),
@@ -78,6 +83,13 @@ def reasons(snapshot: Snapshot, row: pd.Series[Any]) -> None:
         }
     )
     st.table(view, hide_index=True, alt="Reasons for and against a change, with numbers.")
+
+
+def _speaks(is_for: bool, monthly_worth_usd: float) -> str:
+    """A weakness of the data weighs nothing by itself: it limits how sure the rest can be."""
+    if is_for:
+        return "for"
+    return "against" if monthly_worth_usd else "caution"
 
 
 def _with_unit(rows: pd.DataFrame, column: str) -> list[str]:

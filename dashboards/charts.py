@@ -208,10 +208,18 @@ def scatter(
 def lines(
     frame: pd.DataFrame, x: str, y: str, group: str, *, y_title: str, zero: bool = False
 ) -> Chart:
-    """Return one line per group over days, told apart by colour and by dashes."""
+    """Return one line per group over days, told apart by colour and by dashes.
+
+    A line breaks where days are missing: drawn across, it would claim days nobody measured.
+    """
+    ordered = frame.sort_values([group, x], kind="stable")
+    day = pd.to_datetime(ordered[x])
+    is_gap = day.groupby(ordered[group], sort=False).diff().dt.days > 1
+    unbroken = ordered.assign(stretch=is_gap.groupby(ordered[group], sort=False).cumsum())
     return (
-        alt.Chart(frame)
-        .mark_line(strokeWidth=2)
+        alt.Chart(unbroken)
+        # Points keep a stretch of a single day visible.
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=9))
         .encode(
             x=alt.X(f"{x}:T", title="Day (UTC)", axis=alt.Axis(format="%d %b", tickCount=8)),
             y=alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=zero)),
@@ -222,6 +230,7 @@ def lines(
                 legend=alt.Legend(orient="top"),
             ),
             strokeDash=alt.StrokeDash(f"{group}:N", title=None),
+            detail=alt.Detail("stretch:N"),
         )
         .properties(height=260)
     )
