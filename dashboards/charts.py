@@ -213,8 +213,8 @@ def lines(
     A line breaks where days are missing: drawn across, it would claim days nobody measured.
     """
     ordered = frame.sort_values([group, x], kind="stable")
-    day = pd.to_datetime(ordered[x])
-    is_gap = day.groupby(ordered[group], sort=False).diff().dt.days > 1
+    day_number = pd.to_datetime(ordered[x]).map(pd.Timestamp.toordinal)
+    is_gap = day_number.groupby(ordered[group], sort=False).diff() > 1
     unbroken = ordered.assign(stretch=is_gap.groupby(ordered[group], sort=False).cumsum())
     return (
         alt.Chart(unbroken)
