@@ -49,8 +49,12 @@ def build(
     context = Context(settings, source, reporter)
     with build_lock(folders.lock, "regionwise build"):
         try:
-            _clear(folders)
+            folders.runs.mkdir(parents=True, exist_ok=True)
             for stage in STAGES:
+                if stage.name == "features":
+                    # What an earlier build predicted must not be read as this build's answer; a
+                    # refused input, though, changes nothing downstream.
+                    shutil.rmtree(folders.predictions, ignore_errors=True)
                 if stage.name == "marts":
                     _write_meta_run(settings, source, run_id, started)
                     _land_decisions(folders)
@@ -89,12 +93,6 @@ def run_stage(settings: Settings, name: str, source: Path | None, *, quiet: bool
                 return
     known = ", ".join([*(stage.name for stage in STAGES), "publish"])
     raise Stop(Exit.USAGE, f"no stage is called {name!r}; there are: {known}")
-
-
-def _clear(folders: Folders) -> None:
-    # What an earlier build predicted must not be read as this build's answer.
-    shutil.rmtree(folders.predictions, ignore_errors=True)
-    folders.runs.mkdir(parents=True, exist_ok=True)
 
 
 def _write_meta_run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -152,32 +151,16 @@ def main() -> None:
     """Run the command line; every ending has its exit code."""
     errors = Console(stderr=True, highlight=False)
     try:
-        app(standalone_mode=False)
+        app()
     except Stop as stop:
-        errors.print(f"regionwise: {stop.message}", markup=False)
+        errors.print(f"regionwise: {stop.message}", markup=False, soft_wrap=True)
         if stop.hint:
-            errors.print(f"  next: {stop.hint}", markup=False)
+            errors.print(f"  next: {stop.hint}", markup=False, soft_wrap=True)
         sys.exit(stop.code)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except (KeyboardInterrupt, subprocess.CalledProcessError, Exception) as error:
-        sys.exit(_unexpected(errors, error))
-
-
-def _unexpected(errors: Console, error: BaseException) -> int:
-    import click
-
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, click.ClickException):
-        error.show()
-        return Exit.USAGE
-    if isinstance(error, (KeyboardInterrupt, click.exceptions.Abort)):
-        errors.print("regionwise: interrupted; readers still see the former build", markup=False)
-        return Exit.UNEXPECTED
-    errors.print("".join(traceback.format_exception(error)), markup=False)
-    errors.print(f"regionwise: unexpected error: {error}", markup=False)
-    return Exit.UNEXPECTED
+    except Exception as error:
+        errors.print("".join(traceback.format_exception(error)), markup=False, soft_wrap=True)
+        errors.print(f"regionwise: unexpected error: {error}", markup=False, soft_wrap=True)
+        sys.exit(Exit.UNEXPECTED)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class Reporter:
         watcher = threading.Thread(
             target=self._watch, args=(number, title, begun, stop, self.progress), daemon=True
         )
-        self.console.print(f"{number} {title}", markup=False)
+        self.console.print(f"{number} {title}", markup=False, soft_wrap=True)
         watcher.start()
         try:
             yield record
@@ -88,7 +88,9 @@ class Reporter:
             rows = "" if record.rows is None else f"{record.rows:,} rows · "
             detail = f"{record.detail} · " if record.detail else ""
             self.console.print(
-                f"      {record.status} · {rows}{detail}{record.seconds:.1f} s", markup=False
+                f"      {record.status} · {rows}{detail}{record.seconds:.1f} s",
+                markup=False,
+                soft_wrap=True,
             )
 
     def _watch(
@@ -103,7 +105,7 @@ class Reporter:
             if live:
                 print(f"\r\x1b[2K{line}", end="", flush=True)
             else:
-                self.console.print(line, markup=False)
+                self.console.print(line, markup=False, soft_wrap=True)
             ended = stop.wait(0.5 if live else _PLAIN_INTERVAL_SECONDS)
             if live:
                 print("\r\x1b[2K", end="", flush=True)
