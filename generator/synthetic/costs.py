@@ -50,8 +50,9 @@ def egress_usd(base: Foundation, setting: Setting) -> Floats:
     # Price of one kB each way per place of the caller, before sizes: there and back.
     there = np.einsum("sdqr,qr->sdq", routes, between)
     back = np.einsum("sdqr,rq->sdq", routes, between)
-    for e in range(len(graph)):
-        caller, callee = graph.caller[e], graph.callee[e]
-        per_call = graph.request_kb[e] * there[callee] + graph.response_kb[e] * back[callee]
-        usd[caller] += graph.calls[e] * (asked[caller] * per_call).sum(axis=1) * _GB_PER_KB
+    caller, callee = graph.caller, graph.callee
+    sent, received = (kb[:, None, None] for kb in (graph.request_kb, graph.response_kb))
+    per_call = sent * there[callee] + received * back[callee]
+    spent = graph.calls[:, None] * (asked[caller] * per_call).sum(axis=2) * _GB_PER_KB
+    np.add.at(usd, caller, spent)
     return usd

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from generator.synthetic.entities import Services
 from generator.synthetic.rng import Floats, counter, gumbel, normal, uniform
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """Edges that a caller waits for, by caller and stage; every array has one entry per edge.
+
+    Attributes:
+        edge: Index of the edge.
+        stage: How many of the caller's stages come before.
+        rank: How many edges of the same caller and stage come before.
+        factor_squared: Square of the edge's factor.
+    """
+
+    edge: np.ndarray
+    stage: np.ndarray
+    rank: np.ndarray
+    factor_squared: Floats
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,21 @@ class Graph:
     def __len__(self) -> int:
         """Return the number of edges."""
         return len(self.caller)
+
+    @cached_property
+    def awaited(self) -> Awaited:
+        """The edges that a caller waits for."""
+        order = np.lexsort((self.stage, self.caller))
+        edge = order[~self.is_async[order]]
+        caller, stage = self.caller[edge], self.stage[edge]
+        new_caller = np.r_[True, np.diff(caller) != 0][: edge.size]
+        new_stage = new_caller | np.r_[True, np.diff(stage) != 0][: edge.size]
+        at = np.arange(edge.size)
+        starts = np.maximum.accumulate(np.where(new_stage, at, 0))
+        before = np.cumsum(new_stage)
+        first = np.maximum.accumulate(np.where(new_caller, before, 0))
+        squared = np.array([float(f) ** 2 for f in self.factor[edge]])
+        return Awaited(edge, before - first, at - starts, squared)
 
     def out_degree(self, services: int) -> np.ndarray:
         """Return how many services each service calls, shape (S,)."""

@@ -32,12 +32,12 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 
 @dataclass(frozen=True)
 class RowHistograms:
-    """Histograms of one service.
+    """Histograms of M services.
 
     Attributes:
-        requests: Requests by bin, shape (D, R, BINS).
+        requests: Requests by bin, shape (M, D, R, BINS).
         after_warmup: The same for hours 4 to 23, or None when not asked for.
-        violating: Share of requests above the objective, shape (D, Q, R, 24), or None.
+        violating: Share of requests above the objective, shape (M, D, Q, R, 24), or None.
     """
 
     requests: Floats
@@ -62,28 +62,30 @@ class _Cells:
 def service_histograms(
     setting: Setting,
     latency: Latency,
-    s: int,
+    which: np.ndarray,
     *,
     kept: Floats | None = None,
-    slo_ms: float | None = None,
+    slo_ms: Floats | None = None,
 ) -> RowHistograms:
-    """Return the histograms of service ``s`` for every day and region.
+    """Return the histograms of some services for every day and region.
 
     Args:
         setting: The fleet, its routes and its load.
         latency: Its composed latency.
-        s: Index of the service.
-        kept: Share of requests that are answered at all, shape (D, R, 24); all when not given.
-        slo_ms: Objective; when given, violations and after-warm-up counts are returned too.
+        which: Indices of M services.
+        kept: Share of requests that are answered at all, (M, D, R, 24); all when not given.
+        slo_ms: Objectives, shape (M,); when given, violations and after-warm-up counts are
+            returned too.
     """
-    flow = cell_flow(setting, s) * 3600.0
+    flow = cell_flow(setting, which) * 3600.0
     if kept is not None:
-        flow = flow * kept[:, None]
-    days, _, regions, _ = flow.shape
+        flow = flow * kept[:, :, None]
+    count, days, _, regions, _ = flow.shape
     used = flow > 0
-    cells = _cells(setting, latency, s, flow, used)
-    rows = days * regions
-    shape = (days, regions, BINS)
+    at = np.nonzero(used)
+    cells = _cells(setting, latency, which, flow, used, at)
+    rows = count * days * regions
+    shape = (count, days, regions, BINS)
     if slo_ms is None:
         whole = _mixture(cells, cells.weight[None], rows, setting.timeout_ms)
         return RowHistograms(whole.reshape(shape), None, None)
@@ -91,22 +93,29 @@ def service_histograms(
     both = _mixture(cells, np.stack([cells.weight, late]), rows, setting.timeout_ms)
     whole, after = both.reshape(2, *shape)
     violating = np.zeros(flow.shape)
-    violating[used] = _above(cells, slo_ms)
+    violating[used] = _above(cells, slo_ms[at[0]])
     return RowHistograms(whole, after, violating)
 
 
-def _cells(setting: Setting, latency: Latency, s: int, flow: Floats, used: np.ndarray) -> _Cells:
-    day, _, region, hour = np.nonzero(used)
+def _cells(
+    setting: Setting,
+    latency: Latency,
+    which: np.ndarray,
+    flow: Floats,
+    used: np.ndarray,
+    where: tuple[np.ndarray, ...],
+) -> _Cells:
+    m, day, _, region, hour = where
     law = latency.wait
-    at = (s, day, region, hour)
-    work = latency.own_ms[s][day] + latency.calls_ms[at]
+    at = (which[m], day, region, hour)
+    work = latency.own_ms[which[m], day] + latency.calls_ms[at]
     variance = latency.work_variance_ms2[at]
     chance = law.chance[at]
     slight = (chance < _NO_WAIT) | (law.variance_ms2[at] < 0.01 * variance)
     return _Cells(
-        row=day * flow.shape[2] + region,
+        row=(m * flow.shape[1] + day) * flow.shape[3] + region,
         hour=hour,
-        network_ms=network_ms(setting, s)[used],
+        network_ms=network_ms(setting, which)[used],
         work_ms=work + np.where(slight, law.mean_ms[at], 0.0),
         work_variance=variance + np.where(slight, law.variance_ms2[at], 0.0),
         chance=np.where(slight, 0.0, chance),
@@ -230,16 +239,17 @@ def _delay(upto: Floats, scale_ms: Floats) -> Floats:
     may take the place of a distribution.
     """
     f = np.ascontiguousarray(upto.T)
+    alpha = np.diff(EDGES_MS)[:, None] / scale_ms
+    fade = -np.expm1(-alpha)
+    gain = np.diff(f, axis=0) * (1 - fade / alpha)
     h = np.zeros_like(f)
     for k in range(EDGES_MS.size - 1):
-        alpha = (EDGES_MS[k + 1] - EDGES_MS[k]) / scale_ms
-        fade = -np.expm1(-alpha)
-        h[k + 1] = h[k] + fade * (f[k] - h[k]) + (f[k + 1] - f[k]) * (1 - fade / alpha)
+        h[k + 1] = h[k] + fade[k] * (f[k] - h[k]) + gain[k]
     return h.T
 
 
-def _above(cells: _Cells, ms: float) -> Floats:
-    """Return P(T > ms) of every cell, by quadrature over the work."""
+def _above(cells: _Cells, ms: Floats) -> Floats:
+    """Return P(T > ms) of every cell, each with its own ms, by quadrature over the work."""
     log_variance = np.log1p(cells.work_variance / cells.work_ms**2)
     sd = np.sqrt(log_variance)
     median = np.log(cells.work_ms) - log_variance / 2

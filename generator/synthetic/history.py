@@ -195,7 +195,7 @@ def _percentiles(
     first = np.arange(span.start, span.stop)
     regions = setting.instances.shape[2]
     for s in range(len(base.services)):
-        counts = service_histograms(setting, latency, s).requests
+        counts = service_histograms(setting, latency, np.array([s])).requests[0]
         out.fleet[span] += counts.sum(axis=1)
         requests = counts.sum(axis=2)
         # One z for all levels, so that p50 <= p95 <= p99 holds in what is observed too.

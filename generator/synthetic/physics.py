@@ -6,6 +6,7 @@ where a service does not run they are zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,89 +110,118 @@ def compose(setting: Setting, law: Wait, deploy: Floats) -> Latency:
     own_variance = (services.service_ms**2 * services.cs2 + services.io_ms**2 / 2)[:, None]
     own_variance = own_variance * factor**2
     shape = setting.load.shape
-    inside, variance = np.zeros(shape), np.zeros(shape)
-    calls_ms, work_variance = np.zeros(shape), np.zeros(shape)
+    inside, variance, calls_ms, work_variance = (np.zeros(shape) for _ in range(4))
+    answers = _Answers(np.zeros(shape), np.zeros(shape))
     runs = (setting.instances > 0)[..., None]
-    edges = _waiting_edges(graph, len(services))
-    for s in np.argsort(-services.layer, kind="stable"):
-        mean_d, var_d = _dependencies(setting, edges[s], inside, variance)
-        calls_ms[s] = mean_d * runs[s]
-        work_variance[s] = (own_variance[s][:, None, None] + var_d) * runs[s]
-        inside[s] = (own[s][:, None, None] + mean_d + law.mean_ms[s]) * runs[s]
-        variance[s] = work_variance[s] + law.variance_ms2[s]
+    for some in blocks(-services.layer, inside[0].size):
+        mean_d, var_d = _dependencies(graph, some, answers)
+        calls_ms[some] = mean_d * runs[some]
+        work_variance[some] = (own_variance[some][:, :, None, None] + var_d) * runs[some]
+        waited = law.mean_ms[some]
+        inside[some] = (own[some][:, :, None, None] + mean_d + waited) * runs[some]
+        variance[some] = work_variance[some] + law.variance_ms2[some]
+        _answer(setting, some, inside[some], variance[some], answers)
     return Latency(own, calls_ms, inside, work_variance, law)
 
 
-def _waiting_edges(graph: Graph, count: int) -> list[list[np.ndarray]]:
-    """Return, per caller, the edges it waits for, grouped by stage."""
-    out: list[list[np.ndarray]] = []
-    order = np.lexsort((graph.stage, graph.caller))
-    order = order[~graph.is_async[order]]
-    ends = np.searchsorted(graph.caller[order], np.arange(count + 1))
-    for s in range(count):
-        mine = order[ends[s] : ends[s + 1]]
-        out.append([mine[graph.stage[mine] == k] for k in np.unique(graph.stage[mine])])
-    return out
+_BLOCK = 16_384
 
 
-def _dependencies(
-    setting: Setting, stages: list[np.ndarray], inside: Floats, variance: Floats
-) -> tuple[Floats, Floats]:
-    """Return mean and variance of the time one service waits for its callees, (D, R, 24)."""
-    shape = inside.shape[1:]
+def blocks(layer: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yield services by ascending layer, as many of a layer at once as the cache holds.
+
+    Args:
+        layer: What must be done first has the lowest number, shape (S,).
+        size: Numbers per service in the largest array that is worked on.
+    """
+    order = np.argsort(layer, kind="stable")
+    step = max(1, _BLOCK // size)
+    for members in np.split(order, np.flatnonzero(np.diff(layer[order])) + 1):
+        for first in range(0, members.size, step):
+            yield members[first : first + step]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """E[X] and E[X²] of one call to a service, by place of the caller, shape (S, D, Q, 24)."""
+
+    mean: Floats
+    second: Floats
+
+
+def _dependencies(graph: Graph, some: np.ndarray, answers: _Answers) -> tuple[Floats, Floats]:
+    """Return mean and variance of the time services wait for their callees, (M, D, R, 24)."""
+    shape = (some.size, *answers.mean.shape[1:])
     total, total_variance = np.zeros(shape), np.zeros(shape)
-    for edges in stages:
+    awaited = graph.awaited
+    position = np.full(answers.mean.shape[0], -1)
+    position[some] = np.arange(some.size)
+    mine = np.flatnonzero(position[graph.caller[awaited.edge]] >= 0)
+    for k in range(1 + int(awaited.stage[mine].max(initial=-1))):
         slowest, its_variance = np.zeros(shape), np.zeros(shape)
-        for e in edges:
-            mean, second = _answer(setting, int(setting.graph.callee[e]), inside, variance)
-            calls, factor = setting.graph.calls[e], setting.graph.factor[e]
-            # A call made with probability p adds its own coin to the variance.
-            spread = (
-                calls * second - (calls * mean) ** 2
-                if calls < 1
-                else factor**2 * (second - mean**2)
-            )
-            slower = factor * mean > slowest
-            its_variance = np.where(slower, spread, its_variance)
-            slowest = np.where(slower, factor * mean, slowest)
+        in_stage = mine[awaited.stage[mine] == k]
+        for rank in range(1 + int(awaited.rank[in_stage].max(initial=-1))):
+            # No caller occurs twice here, so all of these edges are looked at together.
+            which = in_stage[awaited.rank[in_stage] == rank]
+            edges = awaited.edge[which]
+            at = position[graph.caller[edges]]
+            mean, spread = _call(graph, edges, awaited.factor_squared[which], answers)
+            slower = mean > slowest[at]
+            its_variance[at] = np.where(slower, spread, its_variance[at])
+            slowest[at] = np.where(slower, mean, slowest[at])
         total += slowest
         total_variance += its_variance
     return total, np.maximum(total_variance, 0.0)
 
 
-def _answer(
-    setting: Setting, callee: int, inside: Floats, variance: Floats
+def _call(
+    graph: Graph, edges: np.ndarray, factor_squared: Floats, answers: _Answers
 ) -> tuple[Floats, Floats]:
-    """Return E[X] and E[X²] of one call, X = RTT + callee latency over the callee's regions."""
-    routes, rtt = setting.routes[callee], setting.rtt_ms
-    weighted = routes * rtt
-    there = inside[callee]
-    mean = routes @ there + weighted.sum(axis=2)[..., None]
-    second = (
-        routes @ (variance[callee] + there**2)
-        + 2 * (weighted @ there)
-        + (weighted * rtt).sum(axis=2)[..., None]
+    """Return mean and variance of what calls over some edges take, shape (E, D, R, 24)."""
+
+    def each(values: Floats) -> Floats:
+        return values[:, None, None, None]
+
+    mean, second = (part[graph.callee[edges]] for part in (answers.mean, answers.second))
+    calls = each(graph.calls[edges])
+    # A call made with probability p adds its own coin to the variance.
+    spread = np.where(
+        calls < 1, calls * second - (calls * mean) ** 2, each(factor_squared) * (second - mean**2)
     )
-    return mean, second
+    return each(graph.factor[edges]) * mean, spread
 
 
-def network_ms(setting: Setting, s: int) -> Floats:
-    """Return the network time N of service ``s`` from every place, shape (D, Q, R, 24).
+def _answer(
+    setting: Setting, some: np.ndarray, inside: Floats, variance: Floats, out: _Answers
+) -> None:
+    """Fill in what a call costs, X = RTT + callee latency over the callee's regions."""
+    routes, rtt = setting.routes[some], setting.rtt_ms
+    weighted = routes * rtt
+    out.mean[some] = routes @ inside + weighted.sum(axis=3)[..., None]
+    out.second[some] = (
+        routes @ (variance + inside**2)
+        + 2 * (weighted @ inside)
+        + (weighted * rtt).sum(axis=3)[..., None]
+    )
+
+
+def network_ms(setting: Setting, s: int | np.ndarray) -> Floats:
+    """Return the network time N of service ``s`` from every place, shape (..., D, Q, R, 24).
 
     The last mile is paid by users only: by the share of users in the flow from a place.
     """
     total = setting.users[s] + setting.calls[s]
     share = np.divide(setting.users[s], total, out=np.zeros_like(total), where=total > 0)
     mile = setting.last_mile_ms[:, None] * share
-    n: Floats = setting.rtt_ms[..., None] + mile[:, :, None, :]
-    n *= setting.services.round_trips[s]
+    n: Floats = setting.rtt_ms[..., None] + mile[..., None, :]
+    n *= setting.services.round_trips[s][..., None, None, None, None]
     return n
 
 
-def cell_flow(setting: Setting, s: int) -> Floats:
-    """Return requests per second of ``s`` from place q served in r, shape (D, Q, R, 24)."""
+def cell_flow(setting: Setting, s: int | np.ndarray) -> Floats:
+    """Return requests per second of ``s`` from place q served in r, shape (..., D, Q, R, 24)."""
     total = setting.users[s] + setting.calls[s]
-    flow: Floats = setting.routes[s][..., None] * total[:, :, None, :]
+    flow: Floats = setting.routes[s][..., None] * total[..., None, :]
     return flow
 
 

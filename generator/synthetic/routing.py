@@ -8,6 +8,7 @@ import numpy as np
 
 from generator.synthetic.entities import Services
 from generator.synthetic.graph import Graph
+from generator.synthetic.physics import blocks
 from generator.synthetic.rng import Floats
 
 
@@ -73,23 +74,22 @@ def make_flows(
     anywhere: np.ndarray = np.any(routes, axis=(2, 3))
     runs = anywhere[:, :, None, None, None]
     flow: dict[int, Floats] = {}
-    for s in np.argsort(services.layer, kind="stable"):
-        own = np.zeros((days, regions, kept, 24))
-        arrive = routes[s].transpose(0, 2, 1)
-        if services.is_direct[s]:
-            rates = user_rps[s].transpose(1, 0, 2)
-            if by_origin:
-                own += arrive[..., None] * rates[:, None]
-            else:
-                own[:, :, 0] += arrive @ rates
-        if incoming[s].size:
+    for some in blocks(services.layer, calls[0].size):
+        for s in some:
             for e in incoming[s]:
                 calls[s] += graph.calls[e] * flow[int(graph.caller[e])]
-            calls[s] *= runs[s]
-            own += (arrive @ calls[s].reshape(days, regions, -1)).reshape(own.shape)
-        load[s] = own.sum(axis=2)
-        if not services.is_leaf[s]:
-            flow[int(s)] = own
+        calls[some] *= runs[some]
+        arrive = routes[some].transpose(0, 1, 3, 2)
+        rates = user_rps[some].transpose(0, 2, 1, 3)
+        rates *= services.is_direct[some][:, None, None, None]
+        own = np.zeros((some.size, days, regions, kept, 24))
+        if by_origin:
+            own += arrive[..., None] * rates[:, :, None]
+        else:
+            own[:, :, :, 0] += arrive @ rates
+        own += (arrive @ calls[some].reshape(some.size, days, regions, -1)).reshape(own.shape)
+        load[some] = own.sum(axis=3)
+        flow |= {int(s): own[i] for i, s in enumerate(some) if not services.is_leaf[s]}
     return Flows(load, calls)
 
 

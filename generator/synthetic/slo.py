@@ -47,7 +47,7 @@ def objectives_ms(base: Foundation) -> Floats:
     for day in np.unique(services.born_day):
         one, its = _one_day(setting, latency, int(day))
         for s in np.flatnonzero(services.born_day == day):
-            counts = service_histograms(one, its, int(s)).requests.sum(axis=(0, 1))
+            counts = service_histograms(one, its, np.array([s])).requests.sum(axis=(0, 1, 2))
             p95[s] = quantile(counts, np.array(0.95))
     slack = 1.1 + 0.5 * uniform(base.seed, "slo", counter(np.arange(count)))
     result: Floats = np.maximum(np.rint(p95 * slack), 1.0)

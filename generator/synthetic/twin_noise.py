@@ -16,6 +16,10 @@ from generator.synthetic.rng import Floats, counter, uniform
 from generator.synthetic.twin import Demand, Load, Physics
 
 
+_BLOCK = 16_384
+"""Numbers of one kind that are worked on at once; more would leave the cache."""
+
+
 @dataclass(frozen=True)
 class Factors:
     """Noise of every row: factor on latency and extra error rate, shape (S, D, R)."""
@@ -25,27 +29,47 @@ class Factors:
     replication: int
 
 
-def factors_of(
-    base: Foundation, demand: Demand, physics: Physics, replication: int, history_days: int
-) -> Factors:
-    """Return the noise of a replication; the same for every plan but for the share of own work.
+@dataclass(frozen=True)
+class Draws:
+    """What a replication draws, whatever the plan, from day 0 to a horizon.
+
+    Attributes:
+        replication: Its number.
+        latency, errors: Factor on latency and extra error rate, shape (S, D, R).
+        drift: What deploys add to the log of own work after the history, (S, D); None for 0.
+    """
+
+    replication: int
+    latency: Floats
+    errors: Floats
+    drift: Floats | None
+
+
+def draws_of(base: Foundation, horizon: int, replication: int, history_days: int) -> Draws:
+    """Return the draws of a replication up to a day.
 
     Replication 0 goes on with the world's own noise. Others draw new row noise and incidents,
-    and their own deploys from the end of the history on, applied to the share of own work.
+    and their own deploys from the end of the history on.
     """
-    regions = demand.rtt_ms.shape[1]
-    horizon = int(demand.days.max()) + 1
     # An odd multiplier keeps the seeds of different replications apart.
     seed = (base.seed + replication * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-    noise = row_noise(seed, base.services, regions, horizon, base.params.latency)
-    when = demand.days
-    factor = (np.exp(noise.log_noise) * noise.incident)[:, when]
+    params = base.params.latency
+    noise = row_noise(seed, base.services, len(base.geography.region_ids), horizon, params)
+    extra = None
     if replication:
-        drift = deploy_drift(seed, base.services, horizon, base.params.latency)
+        drift = deploy_drift(seed, base.services, horizon, params)
         known = drift[:, min(history_days, horizon) - 1][:, None]
-        extra = np.where(when >= history_days, drift[:, when] - known, 0.0)
-        factor = factor * np.exp(physics.own_share * extra[:, :, None])
-    return Factors(factor, noise.incident_errors[:, when], replication)
+        extra = np.where(np.arange(horizon) >= history_days, drift - known, 0.0)
+    factor = np.exp(noise.log_noise) * noise.incident
+    return Draws(replication, factor, noise.incident_errors, extra)
+
+
+def factors_of(demand: Demand, physics: Physics, draws: Draws) -> Factors:
+    """Return the noise of a replication; the same for every plan but for the share of own work."""
+    factor, when = draws.latency[:, demand.days], demand.days
+    if draws.drift is not None:
+        factor = factor * np.exp(physics.own_share * draws.drift[:, when][:, :, None])
+    return Factors(factor, draws.errors[:, when], draws.replication)
 
 
 def outcomes_of(
@@ -104,43 +128,53 @@ def _shares(base: Foundation, load: Load, physics: Physics, noise: Factors) -> F
     setting = physics.setting
     count, days, places, _ = setting.users.shape
     out = np.zeros((4, count, places, days * 24))
-    out[1] = 1.0
-    users = setting.users / physics.inputs.demand_scale
     lateness = _lateness(physics, noise)
-    for s in range(count):
-        routes = setting.routes[s]
-        noisy = routes * noise.latency[s][:, None, :]
-        trips = setting.services.round_trips[s]
-        failed = np.minimum(physics.failed[s] + noise.errors[s][..., None], 1.0)
-        # Latency is that of answered requests: regions that shed or fail weigh less.
-        kept = np.maximum(1 - physics.shed[s] - failed, 0.0)
-        way = (noisy * setting.rtt_ms) @ kept * trips
-        answer = np.zeros((4, days, places, 24))
-        answer[0] = way + noisy @ (physics.inside_ms[s] * kept)
-        answer[1] = routes @ physics.shed[s]
-        answer[2] = routes @ failed
-        if lateness is not None and physics.violating is not None:
-            weighted = routes * lateness[s][:, None]
-            above = physics.violating[s] * kept[:, None]
-            answer[3] = np.einsum("dqr,dqrh->dqh", weighted, above)
-        calls = load.flows.calls[s]
-        mixed = users[s] * answer
+    step = max(1, _BLOCK // setting.users[0].size)
+    for first in range(0, count, step):
+        some = slice(first, first + step)
+        answer, mile = _answers(physics, noise, lateness, some)
+        users = setting.users[some] / physics.inputs.demand_scale
+        mixed = users * answer
         # Only users cross the last mile, from where they are.
-        mile = setting.last_mile_ms[:, None] * trips
-        mixed[0] += users[s] * mile * (noisy @ kept)
-        if calls.any():
-            for q in range(places):
-                mixed += answer[:, :, q, None] * calls[:, q]
-        total = load.total[s]
+        mixed[0] += users * mile
+        for q in range(places):
+            mixed += answer[:, :, :, q, None] * load.flows.calls[some, :, q]
+        total = load.total[some]
         answered = np.maximum(total - mixed[1] - mixed[2], 0.0)
-        runs = (total > 0) & routes.any(axis=(1, 2))[:, None, None]
+        runs = (total > 0) & setting.routes[some].any(axis=(2, 3))[:, :, None, None]
         share = np.zeros(mixed.shape)
         share[1] = 1.0
         for k, by in enumerate((answered, total, total, answered)):
             np.divide(mixed[k], by, out=share[k], where=runs & (by > 0))
-        out[:, s] = share.transpose(0, 2, 1, 3).reshape(4, places, -1)
-    out[1:] = np.clip(out[1:], 0.0, 1.0)
+        out[:, some] = share.transpose(0, 1, 3, 2, 4).reshape(4, -1, places, days * 24)
+    np.clip(out[1:], 0.0, 1.0, out=out[1:])
     return out
+
+
+def _answers(
+    physics: Physics, noise: Factors, lateness: Floats | None, some: slice
+) -> tuple[Floats, Floats]:
+    """Return latency and shares dropped, failed and late by place, and the last mile.
+
+    Shapes (4, M, D, Q, 24) and (M, D, Q, 24); latency is weighted by the share answered.
+    """
+    setting = physics.setting
+    routes = setting.routes[some]
+    noisy = routes * noise.latency[some][:, :, None, :]
+    trips = setting.services.round_trips[some][:, None, None, None]
+    failed = np.minimum(physics.failed[some] + noise.errors[some][..., None], 1.0)
+    # Latency is that of answered requests: regions that shed or fail weigh less.
+    kept = np.maximum(1 - physics.shed[some] - failed, 0.0)
+    answer = np.zeros((4, *setting.users[some].shape))
+    answer[0] = (noisy * setting.rtt_ms) @ kept * trips
+    answer[0] += noisy @ (physics.inside_ms[some] * kept)
+    answer[1] = routes @ physics.shed[some]
+    answer[2] = routes @ failed
+    if lateness is not None and physics.violating is not None:
+        weighted = routes * lateness[some][:, :, None]
+        above = physics.violating[some] * kept[:, :, None]
+        answer[3] = np.einsum("sdqr,sdqrh->sdqh", weighted, above)
+    return answer, setting.last_mile_ms[:, None] * trips * (noisy @ kept)
 
 
 def _lateness(physics: Physics, noise: Factors) -> Floats | None:

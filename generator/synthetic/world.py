@@ -19,7 +19,7 @@ from generator.synthetic.rng import Floats
 from generator.synthetic.slo import objectives_ms
 from generator.synthetic.twin import Demand, Inputs, Load, Physics, load_of, physics_of
 from generator.synthetic.twin_loss import served_share_after_loss
-from generator.synthetic.twin_noise import factors_of, outcomes_of
+from generator.synthetic.twin_noise import Draws, draws_of, factors_of, outcomes_of
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ class SyntheticWorld:
         self._demand = _Recent(2)
         self._loads = _Recent(kept)
         self._physics = _Recent(kept)
+        self._draws = _Recent(kept)
         self._losses = _Recent(512)
 
     @property
@@ -120,7 +121,12 @@ class SyntheticWorld:
             (plan_key, day_key, detail),
             lambda: served_share_after_loss(self._base, demand, instances, 7 if detail else 1),
         )
-        noise = factors_of(self._base, demand, physics, replication, self._history_days)
+        horizon = int(when.max()) + 1
+        draws: Draws = self._draws.get(
+            (replication, horizon),
+            lambda: draws_of(self._base, horizon, replication, self._history_days),
+        )
+        noise = factors_of(demand, physics, draws)
         return outcomes_of(self._base, demand, load, physics, noise, lost, tuple(days))
 
     def _instances(self, plan: pd.DataFrame) -> np.ndarray:

@@ -78,8 +78,8 @@ def test_more_load_never_makes_anything_faster(
     assert busy.sum() > 50
     assert (after[busy] > before[busy]).all()
     for s in range(0, 50, 5):
-        slow = service_histograms(busier, slower, s).requests
-        fast = service_histograms(setting, latency, s).requests
+        slow = service_histograms(busier, slower, np.array([s])).requests[0]
+        fast = service_histograms(setting, latency, np.array([s])).requests[0]
         level = np.full(ran[s].shape, 0.95)
         ratio = (quantile(slow, level) / quantile(fast, level))[ran[s]]
         assert np.nanmin(ratio) >= 1 / 1.02 - 1e-9
@@ -119,7 +119,7 @@ def test_histogram_of_a_service_equals_a_simulation_of_its_requests(
     s, d, r, h = np.unravel_index(np.argmin(np.abs(rho - 0.85)), rho.shape)
     only = np.zeros(setting.load.shape[1:])
     only[d, r, h] = 1.0
-    found = service_histograms(setting, latency, int(s), kept=only).requests[d, r]
+    found = service_histograms(setting, latency, np.array([s]), kept=only[None]).requests[0, d, r]
     rng = np.random.default_rng(7)
     flow = setting.routes[s, d, :, r] * (setting.users[s, d, :, h] + setting.calls[s, d, :, h])
     place = rng.choice(5, size=400_000, p=flow / flow.sum())
