@@ -15,7 +15,6 @@ from generator.synthetic.outcomes import Outcomes
 from generator.synthetic.rng import Floats, counter, uniform
 from generator.synthetic.twin import Demand, Load, Physics
 
-
 _BLOCK = 16_384
 """Numbers of one kind that are worked on at once; more would leave the cache."""
 
@@ -141,7 +140,8 @@ def _shares(base: Foundation, load: Load, physics: Physics, noise: Factors) -> F
             mixed += answer[:, :, :, q, None] * load.flows.calls[some, :, q]
         total = load.total[some]
         answered = np.maximum(total - mixed[1] - mixed[2], 0.0)
-        runs = (total > 0) & setting.routes[some].any(axis=(2, 3))[:, :, None, None]
+        anywhere: np.ndarray = np.any(setting.routes[some], axis=(2, 3))
+        runs = (total > 0) & anywhere[:, :, None, None]
         share = np.zeros(mixed.shape)
         share[1] = 1.0
         for k, by in enumerate((answered, total, total, answered)):

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ml.experiment.fleet import Fleet
-from ml.experiment.metrics import Arm, Floats, daily_values, reduce_outcomes, total_value
+from ml.experiment.metrics import (
+    Arm,
+    Floats,
+    daily_values,
+    n1_served_share,
+    reduce_outcomes,
+    total_value,
+)
 from ml.experiment.world import World
 
 _REDRAWS = 50
@@ -179,7 +186,7 @@ def rescaled(plan: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Score:
-    """How one plan did on the baseline days."""
+    """How one plan did on some days; objectives are known only where histograms were made."""
 
     name: str
     family: str
@@ -189,6 +196,8 @@ class Score:
     instance_hours: float
     objective_usd_per_hour: float
     daily_latency_ms: tuple[float, ...]
+    n1_served_share: float
+    slo_violation_rate: float
 
 
 def objective(arm: Arm, prices: Floats) -> float:
@@ -208,14 +217,23 @@ def score(name: str, family: str, plan: pd.DataFrame, arm: Arm, prices: Floats) 
         float(plan["instances"].sum() * 24 * len(arm.days)),
         objective(arm, prices),
         tuple(float(v) for v in daily_values(arm, "latency_mean")),
+        n1_served_share(arm),
+        total_value(arm, "slo_violation_rate"),
     )
 
 
 def run_and_score(
-    world: World, name: str, family: str, plan: pd.DataFrame, days: list[date], prices: Floats
+    world: World,
+    name: str,
+    family: str,
+    plan: pd.DataFrame,
+    days: list[date],
+    prices: Floats,
+    *,
+    detail: bool = False,
 ) -> Score:
-    """Run one plan without histograms and score it."""
-    arm = reduce_outcomes(world.run(plan, days, detail=False))
+    """Run one plan and score it; with ``detail`` objectives are counted too."""
+    arm = reduce_outcomes(world.run(plan, days, detail=detail))
     return score(name, family, plan, arm, prices)
 
 

@@ -200,6 +200,14 @@ def total_value(arm: Arm, name: str, *, warm: bool = False, cut: Cut = ALL) -> f
     return int(top.sum()) * factor / denominator if denominator else math.nan
 
 
+def n1_served_share(arm: Arm, cut: Cut = ALL) -> float:
+    """Return the share still served after each service's worst loss of a region, by requests."""
+    days = slice(None) if cut.days is None else cut.days
+    offered: Ints = arm.counts["offered"][:, :, days].sum(axis=(1, 2))
+    total = int(offered.sum())
+    return float((arm.n1_served_share * offered).sum() / total) if total else math.nan
+
+
 def daily_values(arm: Arm, name: str, *, warm: bool = False, cut: Cut = ALL) -> Floats:
     """Return one metric for each day, shape (D,); NaN where a day cannot tell it."""
     metric = CATALOGUE[name]

@@ -9,8 +9,10 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ml.experiment.baselines import (
+    Budget,
     Score,
     budget_of,
     cheapest,
@@ -20,14 +22,16 @@ from ml.experiment.baselines import (
     random_plans,
     rescaled,
     run_and_score,
+    score,
 )
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.fleet import Fleet
 from ml.experiment.full_run import FullRun
 from ml.experiment.gate import Check
 from ml.experiment.metrics import Floats
-from ml.experiment.plans import PlanSet
+from ml.experiment.plans import PlanSet, required_regions
 from ml.experiment.rng import generator
+from ml.experiment.simple_rules import RULES, RuleBreaks, like_for_like_check, rule_breaks
 from ml.experiment.world import World
 
 _GAP = 0.01
@@ -63,34 +67,78 @@ def rank_plans(
     full: FullRun,
     prices: Floats,
 ) -> Ranking:
-    """Score treatment, control, simple rules and random plans of the treatment's budget."""
+    """Score treatment, control, simple rules and random plans of the treatment's budget.
+
+    All are ranked on the same few days, because random plans are many. The treatment is compared
+    with single plans on every evaluation day.
+    """
     days = _days(full, settings)
     control, treatment = plans.bare("control"), plans.bare("treatment")
     budget = budget_of(treatment, fleet)
-    listed = [("treatment", "treatment", treatment), ("control", "control", control)]
-    if settings.baselines.greedy_nearest and budget.rtt_ms.size:
-        listed.append(("greedy_nearest", "greedy_nearest", greedy_nearest(budget)))
-    if settings.baselines.cheapest:
-        listed.append(("cheapest", "cheapest", cheapest(budget)))
+    rules = _rules(settings, budget)
+    listed = {"treatment": treatment, "control": control, **rules}
     gap = treatment["instances"].sum() / max(int(control["instances"].sum()), 1) - 1
     if abs(gap) > _GAP:
-        matched = rescaled(treatment, control)
-        listed.append(("treatment_at_control_instances", "treatment", matched))
-    scores = [run_and_score(world, n, f, plan, days, prices) for n, f, plan in listed]
-    cloud = _cloud(
-        world, settings, budget, "random", settings.baselines.random_matched, days, prices
+        listed["treatment_at_control_instances"] = rescaled(treatment, control)
+    scores = {
+        name: run_and_score(world, name, _family(name), plan, days, prices, detail=True)
+        for name, plan in listed.items()
+    }
+    whole = {
+        name: score(name, name, plans.bare(name), arm, prices) for name, arm in full.arms().items()
+    }
+    whole |= {
+        name: run_and_score(world, name, name, plan, list(full.control.days), prices)
+        for name, plan in rules.items()
+    }
+    cloud, own = (
+        _cloud(world, settings, budget_of(plan, fleet), name, count, days, prices)
+        for plan, name, count in (
+            (treatment, "random", settings.baselines.random_matched),
+            (control, "control_random", settings.baselines.control_random_matched),
+        )
     )
-    own = _cloud(
-        world,
-        settings,
-        budget_of(control, fleet),
-        "control_random",
-        settings.baselines.control_random_matched,
-        days,
-        prices,
-    )
-    summary = _summary(scores, cloud, own, days)
-    return Ranking([*scores, *cloud], summary, _checks(summary))
+    breaks = _breaks(settings, fleet, control, rules, scores)
+    summary = _ranks(scores, cloud, own, days) | _gains(whole) | {"rule_breaks": breaks}
+    checks = _checks(summary)
+    checks += [
+        like_for_like_check(
+            name, found, scores["treatment"], summary[f"against_{name}"]["cost_effect"]
+        )
+        for name, found in breaks.items()
+    ]
+    return Ranking([*scores.values(), *cloud], summary, checks)
+
+
+def _breaks(
+    settings: ExperimentSettings,
+    fleet: Fleet,
+    control: pd.DataFrame,
+    rules: dict[str, pd.DataFrame],
+    scores: dict[str, Score],
+) -> dict[str, RuleBreaks]:
+    """Return what each simple rule breaks of what the treatment had to keep."""
+    limit = settings.metrics.guardrails.get("moves")
+    most = limit.max if limit else None
+    needed = required_regions(control, fleet.min_regions())
+    return {
+        name: rule_breaks(plan, scores[name], scores["treatment"], control, needed, most)
+        for name, plan in rules.items()
+    }
+
+
+def _rules(settings: ExperimentSettings, budget: Budget) -> dict[str, pd.DataFrame]:
+    """Return the plans of the registered simple rules."""
+    rules = {}
+    if settings.baselines.greedy_nearest and budget.rtt_ms.size:
+        rules["greedy_nearest"] = greedy_nearest(budget)
+    if settings.baselines.cheapest:
+        rules["cheapest"] = cheapest(budget)
+    return rules
+
+
+def _family(name: str) -> str:
+    return "treatment" if name.startswith("treatment") else name
 
 
 def _days(full: FullRun, settings: ExperimentSettings) -> list[date]:
@@ -113,13 +161,12 @@ def _cloud(
     ]
 
 
-def _summary(
-    scores: Sequence[Score], cloud: Sequence[Score], own: Sequence[Score], days: Sequence[date]
+def _ranks(
+    scores: dict[str, Score], cloud: Sequence[Score], own: Sequence[Score], days: Sequence[date]
 ) -> dict[str, Any]:
-    by_name = {score.name: score for score in scores}
-    treatment = by_name["treatment"]
+    treatment = scores["treatment"]
     latencies = [score.latency_ms for score in cloud]
-    summary: dict[str, Any] = {
+    return {
         "days": [day.isoformat() for day in days],
         "random_plans": len(cloud),
         "random_mean_latency_ms": float(np.mean(latencies)) if cloud else None,
@@ -130,20 +177,29 @@ def _summary(
         ),
         "p_plan_cost": p_plan(treatment.cost_per_1m, [s.cost_per_1m for s in cloud]),
         "control_p_plan_own_budget": p_plan(
-            by_name["control"].latency_ms, [s.latency_ms for s in own]
+            scores["control"].latency_ms, [s.latency_ms for s in own]
         ),
     }
-    for rule in ("greedy_nearest", "cheapest", "control"):
-        if rule in by_name:
-            effect, lo, hi = daily_gain(treatment, by_name[rule])
-            objective = treatment.objective_usd_per_hour / by_name[rule].objective_usd_per_hour - 1
-            summary[f"against_{rule}"] = {
+
+
+def _gains(whole: dict[str, Score]) -> dict[str, Any]:
+    """Compare the treatment with every single plan on the same days."""
+    treatment = whole["treatment"]
+    found = {}
+    for name in (*RULES, "control"):
+        if name in whole:
+            other = whole[name]
+            effect, lo, hi = daily_gain(treatment, other)
+            found[f"against_{name}"] = {
+                "days": len(other.daily_latency_ms),
                 "latency_effect": effect,
                 "lo": lo,
                 "hi": hi,
-                "objective_effect": objective,
+                "cost_effect": treatment.cost_per_1m / other.cost_per_1m - 1,
+                "objective_effect": treatment.objective_usd_per_hour / other.objective_usd_per_hour
+                - 1,
             }
-    return summary
+    return found
 
 
 def _checks(summary: dict[str, Any]) -> list[Check]:
@@ -165,15 +221,19 @@ def _checks(summary: dict[str, Any]) -> list[Check]:
         )
     greedy = summary.get("against_greedy_nearest")
     if greedy:
-        clear = greedy["hi"] < 0
+        word = "NOT shown faster than"
+        if greedy["hi"] < 0:
+            word = "faster than"
+        elif greedy["lo"] > 0:
+            word = "SLOWER than"
         checks.append(
             Check(
                 "gain_over_greedy_nearest",
                 "baselines",
                 f"latency {greedy['latency_effect']:+.2%} "
-                f"[{_percent(greedy['lo'])}, {_percent(greedy['hi'])}], "
-                f"objective {greedy['objective_effect']:+.2%}: "
-                f"{'faster than' if clear else 'NOT shown faster than'} nearest regions",
+                f"[{_percent(greedy['lo'])}, {_percent(greedy['hi'])}] over {greedy['days']} days, "
+                f"cost {greedy['cost_effect']:+.2%}, objective {greedy['objective_effect']:+.2%}: "
+                f"{word} nearest regions",
                 "printed: the interval of the gain excludes 0, else it says so",
                 "green",
             )

@@ -34,7 +34,8 @@ def _null(value: Any) -> Any:
 
 def result_row(experiment_id: str, mode: str, metric: str, role: str, **values: Any) -> Row:
     """Return a results row; everything not given is null."""
-    unit = CATALOGUE[metric].unit if metric in CATALOGUE else values.pop("unit", "share")
+    given = values.pop("unit", "share")
+    unit = CATALOGUE[metric].unit if metric in CATALOGUE else given
     return {
         "experiment_id": experiment_id,
         "mode": mode,

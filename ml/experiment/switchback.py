@@ -137,12 +137,18 @@ def redraw_share(
     if count == 0 or plan.blocks < settings.switchback.min_blocks:
         return None
     log = CATALOGUE[name].scale == "log"
-    rows = []
-    for index in range(count):
-        coins = draw_coins(plan.blocks, settings.experiment_id, settings.seed, "redraw", index)
-        values, is_treated = observed(Design(plan.days, coins), control, treatment, name)
-        rows.append(block_differences(values, is_treated, log=log))
-    differences = np.array(rows)
+    each = np.array(
+        [
+            draw_coins(plan.blocks, settings.experiment_id, settings.seed, "redraw", index)
+            for index in range(count)
+        ]
+    )
+    # What a block says depends on its own coin only: both outcomes are known from the start.
+    first, second = (
+        block_differences(*observed(Design(plan.days, coins), control, treatment, name), log=log)
+        for coins in (np.ones(plan.blocks, dtype=bool), np.zeros(plan.blocks, dtype=bool))
+    )
+    differences = np.where(each, first, second)
     if not np.isfinite(differences).all():
         return None
     rng = generator(settings.experiment_id, settings.seed, "redraw subsets")

@@ -24,6 +24,7 @@ from ml.experiment.metrics import (
     Cut,
     day_positions,
     effect,
+    n1_served_share,
     reduce_outcomes,
     total_value,
 )
@@ -73,9 +74,7 @@ def snapshot(arm: Arm, top: Sequence[str], cut: Cut = ALL, *, detail: bool = Tru
         offered = int(arm.counts["offered"][index][:, days].sum())
         spent = int(arm.counts["imputed_sum_us"][index][:, days].sum())
         values[f"service:{service}"] = spent / 1e3 / offered if offered else math.nan
-    offered_s = arm.counts["offered"][:, :, days].sum(axis=(1, 2))
-    total = int(offered_s.sum())
-    values[N1] = float((arm.n1_served_share * offered_s).sum() / total) if total else math.nan
+    values[N1] = n1_served_share(arm, cut)
     values[UTILISATION] = arm.max_utilisation
     return values
 
@@ -125,6 +124,7 @@ class Twin:
         self._full = full
         self._days = list(full["control"].days)
         self._top = top_services(full["control"])
+        self._bases: dict[tuple[object, ...], Snapshot] = {}
 
     def _pair(
         self,
@@ -140,9 +140,16 @@ class Twin:
                 self._plans[arm], days, replication=replication, inputs=inputs, detail=detail
             )
             snaps[arm] = snapshot(reduce_outcomes(outcomes), self._top, detail=detail)
-            cut = Cut(days=day_positions(self._full[arm], days))
-            snaps[f"base_{arm}"] = snapshot(self._full[arm], self._top, cut, detail=detail)
+            snaps[f"base_{arm}"] = self._base(arm, days, detail=detail)
         return _Pair(**snaps)
+
+    def _base(self, arm: str, days: list[date], *, detail: bool) -> Snapshot:
+        """Return the full run on some days; many runs share their days."""
+        key = (arm, *days, detail)
+        if key not in self._bases:
+            cut = Cut(days=day_positions(self._full[arm], days))
+            self._bases[key] = snapshot(self._full[arm], self._top, cut, detail=detail)
+        return self._bases[key]
 
     def replications(self) -> tuple[list[_Pair], list[_Pair]]:
         """Return the pairs of the plain and of the detailed replications, without number 0."""
