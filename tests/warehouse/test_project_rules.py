@@ -173,7 +173,7 @@ def test_every_key_is_tested(manifest: Manifest) -> None:
         test["attached_node"]
         for test in _tests(manifest)
         if (test.get("test_metadata") or {}).get("name")
-        in ("unique", "unique_combination_of_columns")
+        in ("unique", "is_key", "unique_combination_of_columns")
     }
     single_row = {
         unique_id

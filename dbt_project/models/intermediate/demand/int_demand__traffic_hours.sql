@@ -1,5 +1,4 @@
-{{ config(materialized='view') }}
--- A view: the judged rows are a table already, and the derived ones are few or none.
+-- A table: a dozen models and tests read it, and each would filter and derive anew.
 
 with recursive
 
