@@ -22,6 +22,8 @@ from generator.synthetic.twin_loss import served_share_after_loss
 from generator.synthetic.twin_noise import Draws, draws_of, factors_of, outcomes_of
 
 T = TypeVar("T")
+_HORIZON = 28
+"""Days by which the horizon of users' demand grows."""
 
 
 class _Recent:
@@ -36,11 +38,20 @@ class _Recent:
         if key in self._kept:
             self._kept.move_to_end(key)
         else:
-            self._kept[key] = make()
+            made = make()
+            if self._size == 0:
+                return made
+            self._kept[key] = made
             if len(self._kept) > self._size:
                 self._kept.popitem(last=False)
         found: T = self._kept[key]  # type: ignore[assignment]
         return found
+
+
+def _positions(ids: Sequence[str], wanted: pd.Series) -> np.ndarray:
+    """Return where ids stand, -1 where unknown."""
+    position = {name: index for index, name in enumerate(ids)}
+    return np.array([position.get(name, -1) for name in wanted.tolist()], dtype=np.int64)
 
 
 class SyntheticWorld:
@@ -60,7 +71,9 @@ class SyntheticWorld:
         self._history_days = history_days
         self._start = self._base.params.start_on
         # Both arms of an experiment must fit; at ten times the default each takes about 0.8 GB.
-        kept = 3 if services * regions <= 2000 else 2
+        self._is_large = services * regions > 2000
+        kept = 2 if self._is_large else 3
+        self._users = _Recent(0 if self._is_large else 2)
         self._demand = _Recent(2)
         self._loads = _Recent(kept)
         self._physics = _Recent(kept)
@@ -131,8 +144,7 @@ class SyntheticWorld:
 
     def _instances(self, plan: pd.DataFrame) -> np.ndarray:
         ids, regions = self._base.services.ids, self._base.geography.region_ids
-        s = pd.Index(ids).get_indexer(pd.Index(plan["service_id"]))
-        r = pd.Index(regions).get_indexer(pd.Index(plan["region_id"]))
+        s, r = _positions(ids, plan["service_id"]), _positions(regions, plan["region_id"])
         if (s < 0).any() or (r < 0).any():
             bad = plan[(s < 0) | (r < 0)].iloc[0].to_dict()
             msg = f"plan row {bad}, must name a known service and region"
@@ -156,9 +168,14 @@ class SyntheticWorld:
         base = self._base
         horizon = int(when.max()) + 1
         offsets = base.geography.numbers("utc_offset_hours")
-        users = user_rates(base.seed, base.services, base.users, offsets, horizon, base.params)
+        # Days do not depend on the horizon, so near ones share what was made for a longer one.
+        upto = horizon if self._is_large else -(-horizon // _HORIZON) * _HORIZON
+        users = self._users.get(
+            upto,
+            lambda: user_rates(base.seed, base.services, base.users, offsets, upto, base.params),
+        )
         count, origins, _ = users.shape
-        by_day = np.ascontiguousarray(users.reshape(count, origins, horizon, 24)[:, :, when])
+        by_day = np.ascontiguousarray(users.reshape(count, origins, upto, 24)[:, :, when])
         del users
         rates = by_day.reshape(count, origins, -1).copy()
         rates = propagate(rates, base.services, base.graph, when)

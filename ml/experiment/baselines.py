@@ -121,14 +121,13 @@ def _frame(budget: Budget, instances: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _nearest_load(budget: Budget, chosen: NDArray[np.bool_]) -> Floats:
-    load = np.zeros(chosen.shape)
     if not budget.rtt_ms.size:
-        return load
+        return np.zeros(chosen.shape)
     distance = np.where(chosen[:, None, :], budget.rtt_ms[None, :, :], np.inf)
     nearest = distance.argmin(axis=2)
-    for origin in range(nearest.shape[1]):
-        np.add.at(load, (np.arange(len(load)), nearest[:, origin]), budget.demand[:, origin])
-    return load
+    cell = np.arange(len(chosen))[:, None] * chosen.shape[1] + nearest
+    load = np.bincount(cell.ravel(), budget.demand.ravel(), chosen.size).astype(np.float64)
+    return np.reshape(load, chosen.shape)
 
 
 def _spread(load: Floats, chosen: NDArray[np.bool_], total: NDArray[np.int64]) -> NDArray[np.int64]:

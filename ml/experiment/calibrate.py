@@ -14,7 +14,7 @@ from ml.experiment.config import ExperimentSettings
 from ml.experiment.metrics import Floats
 from ml.experiment.noise_world import Bank, NoiseWorld, draw_bank, observe
 from ml.experiment.rng import generator
-from ml.experiment.signflip import batch_p_values
+from ml.experiment.signflip import batch_p_values, coin_p_values
 
 FPR_HIGH = 0.06
 FULL_RUNS = 4000
@@ -275,7 +275,7 @@ def _own_world(
     scenario = f"A/A, {blocks} blocks, one world, many coins"
     return [
         rate_row(
-            batch_p_values(signs * gaps, rng),
+            coin_p_values(gaps, signs, rng),
             **label,
             estimator="sign_flip",
             scenario=scenario,

@@ -11,6 +11,7 @@ from ml.experiment.metrics import Floats
 from ml.experiment.signflip import EXACT_BLOCKS, RANDOM_SUBSETS
 
 BLOCK_DAYS = 14
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ def acceptance(differences: Floats, alpha: float, rng: np.random.Generator) -> F
     if rank < 1:
         return np.tile([-np.inf, np.inf], (runs, 1))
     ends = np.empty((runs, 2))
-    for first in range(0, runs, 128):
-        means = differences[first : first + 128] @ members.T
+    for first in range(0, runs, _AT_ONCE):
+        means = differences[first : first + _AT_ONCE] @ members.T
         ordered = np.partition(means, (rank - 1, count - rank), axis=1)
-        ends[first : first + 128, 0] = ordered[:, rank - 1]
-        ends[first : first + 128, 1] = ordered[:, count - rank]
+        ends[first : first + _AT_ONCE, 0] = ordered[:, rank - 1]
+        ends[first : first + _AT_ONCE, 1] = ordered[:, count - rank]
     return ends
 
 

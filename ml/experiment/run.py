@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from ml.experiment import tables
 from ml.experiment.analysis import Analysis, analyze
 from ml.experiment.calibrate import calibrate
@@ -59,7 +61,14 @@ def run(
             interval and no p-value, but a reason.
         settings: Registered configuration; the packaged one by default.
     """
-    settings = settings or load_settings()
+    # Small products gain nothing from a second thread, and sums must not depend on threads.
+    with threadpool_limits(limits=1):
+        return _run(features, writer, world, settings or load_settings())
+
+
+def _run(
+    features: FeatureReader, writer: Writer, world: World | None, settings: ExperimentSettings
+) -> ExperimentResult:
     fleet, plans = read_fleet(features), read_plans(writer, features, settings)
     registration = register(writer.artifacts_dir, settings, plans.placements)
     write_placements(writer.artifacts_dir, plans, fleet)

@@ -131,6 +131,44 @@ def test_baselines_rank_the_treatment(shipped: Any) -> None:
     }
 
 
+def test_simple_rules_meet_every_day_and_show_what_they_break(shipped: Any) -> None:
+    report = json.loads((shipped.writer.artifacts_dir / "experiment_report.json").read_text())
+    for rule in ("greedy_nearest", "cheapest", "control"):
+        found = report["baselines"][f"against_{rule}"]
+        assert found["days"] == 28
+        assert found["lo"] <= found["latency_effect"] <= found["hi"] < 0
+    checks = _read(shipped, "experiment_checks").set_index("check_name")
+    gain = checks.loc["gain_over_greedy_nearest", "observed"]
+    assert "over 28 days" in gain
+    assert "faster than nearest" in gain
+    for rule in ("greedy_nearest", "cheapest"):
+        row = checks.loc[f"{rule}_like_for_like"]
+        moves = report["baselines"]["rule_breaks"][rule]["moves"]
+        assert f"{moves} moves (limit 60)" in row["observed"]
+        assert row["status"] == "green"
+
+
+def test_rules_that_break_the_limit_are_not_like_for_like(lab: Any, make_settings: Any) -> None:
+    """No move is allowed: whatever a simple rule saves, it saves by breaking that."""
+    settings = make_settings(metrics={"guardrails": {"moves": {"max": 0}}})
+    run(lab.features, lab.writer, lab.world(latency_factor=1.1), settings)
+    checks = _read(lab, "experiment_checks").set_index("check_name")
+    assert checks.loc["cheapest_like_for_like", "status"] == "not_testable"
+    assert "SLOWER than nearest" in checks.loc["gain_over_greedy_nearest", "observed"]
+
+
+def test_guard_rails_carry_the_unit_of_their_metric(shipped: Any) -> None:
+    units = {
+        "latency_p99": "ms",
+        "cost_per_1m": "USD per million requests",
+        "error_rate": "share",
+        "moves": "count",
+        "worst_top20_service_latency": "ms",
+    }
+    for metric, unit in units.items():
+        assert _row(shipped, "twin", metric, "guardrail")["unit"] == unit
+
+
 def test_report_file(shipped: Any) -> None:
     folder = shipped.writer.artifacts_dir
     text = (folder / "experiment_report.json").read_text()

@@ -21,7 +21,13 @@ from ml.experiment.noise_world import (
 )
 from ml.experiment.power import acceptance
 from ml.experiment.rng import generator
-from ml.experiment.signflip import batch_p_values, holm, min_blocks, sign_flip
+from ml.experiment.signflip import (
+    batch_p_values,
+    coin_p_values,
+    holm,
+    min_blocks,
+    sign_flip,
+)
 
 
 @pytest.mark.parametrize("blocks", [2, 5, 8, 12])
@@ -43,6 +49,16 @@ def test_batch_gives_the_same_p_values(blocks: int) -> None:
     rows = np.random.default_rng(blocks).normal(0.3, 1.0, (40, blocks))
     one_by_one = [sign_flip(row).p_value for row in rows]
     assert batch_p_values(rows) == pytest.approx(one_by_one, abs=1e-15)
+
+
+@pytest.mark.parametrize("blocks", [6, 9, 14, 16])
+def test_coins_of_one_series_give_the_same_p_values(blocks: int) -> None:
+    rng = np.random.default_rng(blocks)
+    gaps = rng.normal(0.0, 1.0, blocks)
+    gaps[1] = gaps[0]
+    signs = np.where(rng.random((60, blocks)) < 0.5, 1.0, -1.0)
+    expected = batch_p_values(signs * gaps, generator("coins"))
+    assert (coin_p_values(gaps, signs, generator("coins")) == expected).all()
 
 
 @hypothesis_settings(max_examples=300, deadline=None)
