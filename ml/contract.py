@@ -61,6 +61,7 @@ BLOCKERS = (
     "SLO_MISSED",
     "N1_LOSS",
     "NO_CAPACITY",
+    "SLOWER_THAN_TODAY",
 )
 
 _SERVICE = _c("service_id", "text", "Service; one row of dim_services.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -115,6 +115,8 @@ def compute(
     predicted = predict(core, rows)
     folds = run_folds(data, split, settings)
     intervals = fit_intervals(data, predicted, folds, split, settings)
+    asked = settings.of_candidates
+    offered = fit_intervals(data, predicted, folds, split, asked)
     p95 = p95_rows_of(data, core, rows, predicted, settings)
     percentile = fit_percentile(data, p95, split, settings)
     fitted = Fitted(core, intervals, percentile)
@@ -137,7 +139,7 @@ def compute(
         model_id,
         True,
         _prediction_frame(data, rows, judged, split, settings, model_id),
-        build_candidates(data, fitted, settings, model_id),
+        build_candidates(data, replace(fitted, intervals=offered), asked, model_id),
         metric_frame(metrics),
         importances(data, core, test, settings, model_id),
         degradation_frame(why, known),
@@ -157,6 +159,7 @@ def _degraded(
     if not enough:  # nothing to judge on, so nothing to hold back
         split = Split(split.days, split.days, split.days)
     fitted = fit_degraded(data, split, settings)
+    offered = fit_degraded(data, split, settings.of_candidates)
     rows = rows_of(data, fitted.core)
     predicted = predict(fitted.core, rows)
     model_id = _save(data, fitted, writer, settings)
@@ -172,7 +175,7 @@ def _degraded(
         model_id,
         False,
         _prediction_frame(data, rows, judged, split, settings, model_id),
-        build_candidates(data, fitted, settings, model_id),
+        build_candidates(data, offered, settings.of_candidates, model_id),
         metric_frame(metrics),
         pd.DataFrame(),
         degradation_frame(why, known),

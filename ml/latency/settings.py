@@ -68,6 +68,7 @@ class LatencySettings:
     seed: int
     workers: int
     level: float
+    candidate_level: float
     width_quantile: float
     width_floor: float
     hot_rho: float
@@ -88,7 +89,13 @@ class LatencySettings:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work, naming the key and the rule."""
-        for name in ("train_share", "calibrate_share", "level", "width_quantile"):
+        for name in (
+            "train_share",
+            "calibrate_share",
+            "level",
+            "candidate_level",
+            "width_quantile",
+        ):
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise ValueError(f"{name} == {value}, must be above 0 and below 1")
@@ -96,6 +103,11 @@ class LatencySettings:
             raise ValueError("train_share + calibrate_share must leave days for the test")
         if not self.buckets or not all(0 < b < 1 for b in self.buckets):
             raise ValueError(f"buckets == {self.buckets}, must lie above 0 and below 1")
+
+    @property
+    def of_candidates(self) -> LatencySettings:
+        """The same parameters at the level of the candidates' intervals."""
+        return dataclasses.replace(self, level=self.candidate_level)
 
     @classmethod
     def load(cls) -> Self:

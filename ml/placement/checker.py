@@ -33,6 +33,7 @@ class _Service:
     calls_ms: list[float] = field(default_factory=list)
     slo_share: float = 1.0
     served: float = 1.0
+    mean_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class _Context:
     calls_ms: list[list[float]]
     served: list[float]
     run_usd: list[float]
+    mean_ms: list[float]
 
 
 def check_plan(
@@ -83,7 +85,10 @@ def check_plan(
     now = today if today is not None else [np.flatnonzero(c).tolist() for c in instance.current]
     base = _walk(instance, now, None)
     context = _Context(
-        [b.calls_ms for b in base], [b.served for b in base], [b.run_usd for b in base]
+        [b.calls_ms for b in base],
+        [b.served for b in base],
+        [b.run_usd for b in base],
+        [b.mean_ms for b in base],
     )
     found = _walk(instance, regions, context)
     findings = []
@@ -128,6 +133,11 @@ def _breaks(
     keep = policy.keep_loss_survival and instance.current[s].any()
     if keep and one.served < context.served[s] - 1e-7:
         out.append(f"serves {one.served:.4f} after a loss, today {context.served[s]:.4f}")
+    limit = policy.slowdown_limit_share
+    if limit is not None and instance.current[s].any() and context.mean_ms[s] > 0:
+        allowed = context.mean_ms[s] * max(1, (1 + limit) / (1 + policy.slowdown_error_share))
+        if one.mean_ms > allowed * (1 + 1e-7):
+            out.append(f"mean of {one.mean_ms:.3f} ms, today {context.mean_ms[s]:.3f} ms")
     return out
 
 
@@ -256,6 +266,7 @@ def _answer(
     floor = floor if instance.current[s].any() else 0.0
     judged = judge(instance, s, regions, demand, shift, floor)
     one.instances, one.slo_share, one.served = judged.instances, judged.slo_share, judged.served
+    one.mean_ms = judged.mean_ms
     one.answer_ms, one.run_usd, one.cost_usd = judged.answer_ms, judged.usd, judged.usd
     if context and instance.current[s].any():
         one.cost_usd += moving_usd(instance, s, regions, context.run_usd[s])

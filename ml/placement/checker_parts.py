@@ -26,6 +26,8 @@ class Judged:
     """Compute, open regions and waiting, $ per hour."""
     slo_share: float
     served: float
+    mean_ms: float
+    """Over all clients by their requests."""
     answer_ms: list[float]
     """Mean answer time to a caller in each region."""
 
@@ -123,8 +125,8 @@ def judge(
         usd += instances[r] * price
     for client, rps in enumerate(demand[2]):
         for r, part in shares(instance, client, regions).items() if rps else ():
-            took = _time(instance, s, client, r, cell[r], shift[r])
-            usd += 3600.0 * float(instance.usd_per_request_ms[s]) * rps * part * took
+            way = _time(instance, s, client, r, cell[r], shift[r])
+            usd += 3600.0 * float(instance.usd_per_request_ms[s]) * rps * part * way
     answers = []
     for q in range(instance.n_regions):
         client = instance.n_origins + q
@@ -132,7 +134,13 @@ def judge(
         answers.append(
             math.fsum(p * _time(instance, s, client, r, cell[r], shift[r]) for r, p in parts)
         )
-    return Judged(instances, usd, share, served, answers)
+    took = math.fsum(
+        rps * part * _time(instance, s, client, r, cell[r], shift[r])
+        for client, rps in enumerate(demand[1])
+        for r, part in (shares(instance, client, regions).items() if rps else ())
+    )
+    mean = took / total if total > 0 else 0.0
+    return Judged(instances, usd, share, served, mean, answers)
 
 
 def _full_rate(instance: Instance, s: int) -> float:

@@ -33,8 +33,10 @@ RULES = (
     "SLO_MISSED",
     "N1_LOSS",
     "NO_CAPACITY",
+    "SLOWER_THAN_TODAY",
 )
 _BIT = {name: 1 << i for i, name in enumerate(RULES)}
+SLOWER = _BIT["SLOWER_THAN_TODAY"]
 # Absorbs the last bits of a sum before rounding up, where one bit would cost an instance.
 _CEIL_SLACK = 1e-9
 _EXTRA_STEPS = 2
@@ -80,6 +82,8 @@ class Today:
     """$ per hour for adding a region, ``(S, R)``."""
     served_floor: Floats
     """Least served share after a loss, ``(S,)``."""
+    slowest_ms: Floats
+    """Largest mean latency that is no slowdown, infinite where none is judged, ``(S,)``."""
     home: Ints
     """Number of today's set; where none is known, of the best single region."""
     dependency_ms: Floats
@@ -157,7 +161,13 @@ def _slo(instance: Instance, slots: Slots, least: Ints) -> tuple[Ints, Floats]:
 
 
 def _broken(
-    instance: Instance, slots: Slots, instances: Ints, slo: Floats, served: Floats, floor: Floats
+    instance: Instance,
+    slots: Slots,
+    today: Today,
+    instances: Ints,
+    slo: Floats,
+    served: Floats,
+    mean_ms: Floats,
 ) -> Ints:
     """Return the bits of the rules that each set breaks."""
     services, member = slots.services, slots.member
@@ -171,16 +181,17 @@ def _broken(
         add(rule, (member & (code == value)).any(axis=2))
     add("MAX_REGIONS", slots.size > instance.max_regions[services][:, None])
     # The cap bounds what is enumerated; a larger set that runs today may stay.
-    today = (member == instance.current[services][:, None, :]).all(axis=2)
-    add("MAX_REGIONS", (slots.size > instance.policy.max_regions_cap) & ~today)
+    at_home = (member == instance.current[services][:, None, :]).all(axis=2)
+    add("MAX_REGIONS", (slots.size > instance.policy.max_regions_cap) & ~at_home)
     add("MIN_REGIONS", slots.size < instance.min_regions[services][:, None])
     hard = ~np.isnan(instance.slo_ms[services])[:, None]
     add("SLO_MISSED", hard & (slo < instance.policy.slo_demand_share - _CEIL_SLACK))
-    proof = instance.loss_proof[services][:, None]
+    floor, proof = today.served_floor[services], instance.loss_proof[services][:, None]
     add("N1_LOSS", (proof & (slots.size < 2)) | (served < floor[:, None] - _CEIL_SLACK))
     vcpu = instances * instance.cpu_cores[services][:, None, None]
     room = np.where(slots.used, instance.capacity_vcpu[slots.region], np.inf)
     add("NO_CAPACITY", (vcpu > room + _CEIL_SLACK).any(axis=2))
+    add("SLOWER_THAN_TODAY", mean_ms > today.slowest_ms[services][:, None] * (1.0 + _CEIL_SLACK))
     return broken
 
 
@@ -210,6 +221,7 @@ def assess(
     slot_total = factor * (weight * slots.mean_rtt + inside * slots.mean)
     demand = slots.mean.sum(axis=2)
     some = np.where(demand > 0, demand, 1.0)
+    mean_ms = slot_total.sum(axis=2) / some
     waiting = (factor * (weight * slots.wait_rtt + inside * slots.wait)).sum(axis=2)
     indirect = (factor * (weight * slots.caller_rtt + inside * slots.caller)).sum(axis=2)
     indirect += (slots.mean * onward_usd[rows, region]).sum(axis=2)
@@ -225,13 +237,13 @@ def assess(
         waiting=waiting,
         moving=(added * today.move_usd[services][:, None, :]).sum(axis=2),
         indirect=indirect,
-        mean_ms=slot_total.sum(axis=2) / some,
+        mean_ms=mean_ms,
         slot_ms=slot_total / np.where(slots.mean > 0, slots.mean, 1.0),
         slot_share=slots.mean / some[:, :, None],
         slot_peak_utilisation=slots.peak / rate,
         slo_share=slo,
         served_share=served,
-        broken=_broken(instance, slots, instances, slo, served, floor),
+        broken=_broken(instance, slots, today, instances, slo, served, mean_ms),
         added=added.sum(axis=2),
         bucket=at,
     )

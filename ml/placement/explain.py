@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ml.placement.evaluate import RULES
+from ml.placement.evaluate import RULES, Today
 from ml.placement.fleet import MICRO
 from ml.placement.instance import Floats, Instance, Ints
 from ml.placement.master import overload
@@ -41,7 +41,9 @@ def alternatives(solution: Solution) -> pd.DataFrame:
             }
             if blocker[s, r] >= 0:
                 row["blocking_constraint"] = RULES[blocker[s, r]]
-                row["blocking_evidence"] = _evidence(instance, table, s, r, int(blocker[s, r]))
+                row["blocking_evidence"] = _evidence(
+                    instance, solution.today, table, s, r, int(blocker[s, r])
+                )
             else:
                 row |= _gap(solution, values[s], s, r)
             rows.append(row)
@@ -120,7 +122,7 @@ def _first_blocker(table: PlanTable) -> Ints:
     return blocker
 
 
-def _evidence(instance: Instance, table: PlanTable, s: int, r: int, rule: int) -> str:
+def _evidence(instance: Instance, today: Today, table: PlanTable, s: int, r: int, rule: int) -> str:
     """Return the numbers behind a blocker, taken from the plans that passed all rules before it."""
     name = RULES[rule]
     with_region = table.space.member[:, r]
@@ -143,4 +145,7 @@ def _evidence(instance: Instance, table: PlanTable, s: int, r: int, rule: int) -
     if name == "NO_CAPACITY":
         least = table.instances[s][before].sum(axis=1).min() * instance.cpu_cores[s]
         return f"needs {least:.1f} vCPU in all, {instance.capacity_vcpu[r]:.1f} vCPU here"
+    if name == "SLOWER_THAN_TODAY":
+        least, limit = float(table.mean_ms[s, before].min()), float(today.slowest_ms[s])
+        return f"at least {least:.1f} ms with it, {limit:.1f} ms would be no slowdown"
     return instance.blocker_evidence[s][r] or name

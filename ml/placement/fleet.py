@@ -186,7 +186,13 @@ def describe_today(instance: Instance, space: SetSpace) -> tuple[Today, Fleet]:
     sticky = instance.policy.stickiness_share * (run + first.assessed.waiting)[:, 0]
     move = transfer / instance.policy.migration_amortisation_hours + sticky[:, None]
     move = np.where(has_today[:, None], move, 0.0)
-    today = Today(move, floor, home, first.dependency_ms, np.zeros(n, dtype=bool))
+    mean = first.assessed.mean_ms[:, 0]
+    is_judged = has_today & (mean > 0) & np.isfinite(instance.policy.slowdown_factor)
+    slowest = np.where(is_judged, mean, 1.0) * np.where(
+        is_judged, instance.policy.slowdown_factor, np.inf
+    )
+    nobody = np.zeros(n, dtype=bool)
+    today = Today(move, floor, slowest, home, first.dependency_ms, nobody)
     return today, evaluate_fleet(instance, space, home, today, is_today=True)
 
 
@@ -194,7 +200,8 @@ def nothing_to_compare(instance: Instance, home: Ints) -> Today:
     """Return a comparison that costs nothing and asks for nothing."""
     shape = (instance.n_services, instance.n_regions)
     free = np.zeros(shape[0], dtype=bool)
-    return Today(np.zeros(shape), np.zeros(shape[0]), home, np.zeros(shape), free)
+    never = np.full(shape[0], np.inf)
+    return Today(np.zeros(shape), np.zeros(shape[0]), never, home, np.zeros(shape), free)
 
 
 def migration_usd(instance: Instance) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.placement.budget import Cheapest, choose_within, price_of_moves
 from ml.placement.fleet import MICRO
 from ml.placement.instance import Floats, Ints
 from ml.placement.pricing import PlanTable
@@ -94,6 +95,9 @@ def solve_master(
         moves: Added regions allowed, infinite without a budget.
         incumbent: A choice to start from, when it keeps the rows.
     """
+    easy = _without_capacity(table, capacity, moves)
+    if easy is not None:
+        return easy
     columns = _start(table, incumbent)
     lower, duals = -(2**62), np.zeros(len(capacity) + 1)
     shortage = np.zeros(len(capacity) + 1)
@@ -120,6 +124,20 @@ def solve_master(
     return Master(
         chosen, upper, lower, duals[:-1], float(duals[-1]), rounds, columns.n, feasible, shortage
     )
+
+
+def _without_capacity(table: PlanTable, capacity: Floats, moves: float) -> Master | None:
+    """Solve exactly where the best plans within the move budget fit the capacity anyway."""
+    cheapest = Cheapest.of(table)
+    chosen = choose_within(cheapest, moves)
+    if chosen is None or overload(table, chosen, capacity, moves) > 0:
+        return None
+    free = np.zeros(len(capacity))
+    price = round(price_of_moves(cheapest, moves), _DUAL_DECIMALS)
+    lower, _, _ = lower_bound(table, capacity, moves, free, price)
+    upper = int(table.cost_micro[np.arange(len(chosen)), chosen].sum())
+    short = np.zeros(len(capacity) + 1)
+    return Master(chosen, upper, lower, free, price, 1, cheapest.plan.size, True, short)
 
 
 def _start(table: PlanTable, incumbent: Ints | None) -> Columns:
@@ -179,16 +197,14 @@ def _whole(
     better solution, so the second programme finds the optimum of the whole table.
     """
     n = len(table.cpu_cores)
-    first = solve_whole(columns, capacity, moves, n)
-    candidates = [c for c in (first, incumbent) if c is not None]
-    candidates = [
-        c
-        for c in candidates
-        if table.is_open[np.arange(n), c].all() and overload(table, c, capacity, moves) == 0
-    ]
-    costs = [int(table.cost_micro[np.arange(n), c].sum()) for c in candidates]
+    known = [c for c in (_priced(table, duals, moves), incumbent) if c is not None]
+    candidates = [c for c in known if _keeps(table, c, capacity, moves)]
     if not candidates:
-        return columns.cheapest(n)
+        first = solve_whole(columns, capacity, moves, n)
+        if first is None or not _keeps(table, first, capacity, moves):
+            return columns.cheapest(n)
+        candidates = [first]
+    costs = [int(table.cost_micro[np.arange(n), c].sum()) for c in candidates]
     best = candidates[int(np.argmin(costs))]
     window = min(costs) - lower
     near = _near(table, duals, window)
@@ -199,6 +215,20 @@ def _whole(
         return best
     cost = int(table.cost_micro[np.arange(n), again].sum())
     return again if cost <= min(costs) else best
+
+
+def _priced(table: PlanTable, duals: Floats, moves: float) -> Ints | None:
+    """Return the best plans within the move budget when capacity costs its price."""
+    if not duals[:-1].any():
+        return choose_within(Cheapest.of(table), moves)
+    n = len(table.cpu_cores)
+    value = np.rint(table.reduced(duals[:-1], 0.0, 0, n)).astype(np.int64)
+    return choose_within(Cheapest.of(table, value), moves)
+
+
+def _keeps(table: PlanTable, chosen: Ints, capacity: Floats, moves: float) -> bool:
+    is_open = bool(table.is_open[np.arange(len(chosen)), chosen].all())
+    return is_open and overload(table, chosen, capacity, moves) == 0
 
 
 def _near(table: PlanTable, duals: Floats, window: int) -> Ints:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from ml.placement.fleet import Fleet, describe_today, evaluate_fleet, nothing_to_compare
+from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet, nothing_to_compare
 from ml.placement.instance import Flags, Instance, Ints
 from ml.placement.pricing import price_all
 from ml.placement.rules import cheapest_sets, nearest_sets, spread_instances
@@ -58,6 +58,27 @@ def best_latency(solution: Solution) -> Solution:
 def _bill(fleet: Fleet) -> float:
     found = fleet.assessed
     return float((found.compute + found.open + found.egress).sum())
+
+
+def monthly_micro(fleet: Fleet) -> int:
+    """Return what is billed, in micro-dollars per hour: instances and transfer."""
+    found = fleet.assessed
+    return int(np.rint((found.compute + found.egress).sum() * MICRO))
+
+
+def mean_ms(fleet: Fleet) -> float:
+    """Return the mean latency over all requests of all services."""
+    rps = fleet.clients.mean_rps.sum(axis=1)
+    total = float((rps * fleet.assessed.mean_ms[:, 0]).sum())
+    return total / max(float(rps.sum()), 1e-12)
+
+
+def within_cap(
+    ends: Sequence[tuple[Fleet, str]], solution: Solution
+) -> Sequence[tuple[Fleet, str]]:
+    """Return the plans whose bill is at most a tenth above today's; all where none is."""
+    limit = _bill(solution.today_fleet) * (1.0 + _BILL_CAP_SHARE)
+    return [end for end in ends if _bill(end[0]) <= limit] or ends
 
 
 def greedy(solution: Solution) -> Ints:

@@ -20,6 +20,7 @@ _SHARES = (
     "misroute_share",
     "misroute_share_calls",
     "near_tie_share",
+    "slowdown_error_share",
     "interval_level",
 )
 
@@ -42,6 +43,8 @@ class Policy:
     max_regions_cap: int
     loss_proof_tiers: tuple[int, ...]
     keep_loss_survival: bool
+    slowdown_limit_share: float | None
+    slowdown_error_share: float
     default_tier: int
     slo_tiers_hard: tuple[int, ...]
     slo_critical_is_hard: bool
@@ -77,6 +80,13 @@ class Policy:
         for name, value in asdict(self).items():
             if isinstance(value, float) and not 0 <= value < float("inf"):
                 raise ValueError(f"{name} == {value}, must be finite and not negative")
+
+    @property
+    def slowdown_factor(self) -> float:
+        """Predicted mean latency allowed, as a multiple of today's; infinite without the rule."""
+        if self.slowdown_limit_share is None:
+            return float("inf")
+        return max(1.0, (1.0 + self.slowdown_limit_share) / (1.0 + self.slowdown_error_share))
 
     def digest(self) -> str:
         """Return the SHA-256 of all values, the ``config_hash`` of every plan."""

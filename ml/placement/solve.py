@@ -19,6 +19,7 @@ from ml.placement.fleet import Fleet, describe_today, evaluate_fleet
 from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.master import Master, overload, solve_master
 from ml.placement.pricing import PlanTable, price_all
+from ml.placement.repair import Repair, slowed
 from ml.placement.rules import cheapest_sets
 from ml.placement.slots import Clients
 from ml.placement.subsets import SetSpace, build_space
@@ -26,7 +27,10 @@ from ml.placement.trial import Trial, broken_in, move_limit, rank_of
 
 _CLOSE_ENOUGH = 2e-5
 _TRIALS = 25
-_SHAKE_FACTOR = 4.0
+_WAITING_LADDER = (4.0, 1.0)
+_PUSHES = 2
+_AGAIN = 3
+_PUSH_FACTOR = 4.0
 # Larger tables are searched from today's plan alone: pricing them once takes seconds.
 _MANY_STARTS_CELLS = 100_000
 
@@ -90,40 +94,100 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
 def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:
     space = space_of(instance)
     today, today_fleet = describe_today(instance, space)
-    # A search ends where no single change helps; callers and callees that gain only together
-    # make several such ends, so it begins at several plans.
-    quick = quick or instance.n_services * len(space.sets) > _MANY_STARTS_CELLS
-    starts = [today.home if start is None else start]
-    if not quick and start is None:
-        starts.append(cheapest_sets(instance, space, today.home))
-    best: Solution | None = None
-    refused: InfeasibleError | None = None
-    for begin in starts:
+    search = _Search(instance, space, today, today_fleet)
+    if start is not None:
+        return search.ended(start)
+    if quick or instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
+        return search.ended(today.home)
+    begin = search.gathered(cheapest_sets(instance, space, today.home))
+    best = search.ended(search.unslowed(begin))
+    for _ in range(_AGAIN):
+        if not search.excused(best).any():
+            break
+        again = search.ended(search.mended(best.fleet.chosen))
+        if search.rank(again) >= search.rank(best):
+            break
+        best = again
+    return best
+
+
+def _waived(instance: Instance, space: SetSpace, today: Today, begin: Ints) -> Today:
+    """Excuse the services that no step could spare; the plan reports every one of them."""
+    slow = slowed(evaluate_fleet(instance, space, begin, today))
+    return replace(today, slowest_ms=np.where(slow, np.inf, today.slowest_ms))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Where to begin: a search ends where no single change helps, so the start decides."""
+
+    instance: Instance
+    space: SetSpace
+    today: Today
+    today_fleet: Fleet
+
+    def ended(self, begin: Ints) -> Solution:
+        """Return the end of the search from a plan; services it slows down are excused."""
+        today = _waived(self.instance, self.space, self.today, begin)
         try:
-            found = _settle(instance, space, today, today_fleet, begin)
-        except InfeasibleError as error:
-            refused = refused or error
-            continue
-        if best is None or _rank(found) < _rank(best):
-            best = found
-    if best is None:
-        raise refused if refused else AssertionError("no start was tried")
-    return best if quick or start is not None else _shaken(best)
+            return _settle(self.instance, self.space, today, self.today_fleet, begin)
+        except InfeasibleError:
+            if begin is self.today.home:
+                raise
+        return self.ended(self.today.home)
 
+    def excused(self, found: Solution) -> Flags:
+        """Return the services that a solution slows down because no step could spare them."""
+        fleet = evaluate_fleet(self.instance, self.space, found.fleet.chosen, self.today)
+        return slowed(fleet)
 
-def _shaken(best: Solution) -> Solution:
-    """Search once more from where a higher worth of waiting leads; return the better plan.
+    def rank(self, found: Solution) -> tuple[int, int]:
+        """Fewer services that break a rule come first, then cost."""
+        broken = found.table.is_stuck | self.excused(found)
+        return int(broken.sum()), found.upper_micro
 
-    Waiting is what callers and callees share: weighing it more gathers them, and the search at
-    the true weights then starts from the far side of the hill.
-    """
-    worth = best.instance.usd_per_request_ms * _SHAKE_FACTOR
-    try:
-        heavy = _solve(replace(best.instance, usd_per_request_ms=worth), start=best.fleet.chosen)
-        again = _solve(best.instance, start=heavy.fleet.chosen)
-    except InfeasibleError:
-        return best
-    return again if _rank(again) < _rank(best) else best
+    def mended(self, begin: Ints) -> Ints:
+        """Return a plan near ``begin`` that slows fewer services down."""
+        return Repair(self.instance, self.space, self.today).mended(begin)
+
+    def gathered(self, begin: Ints) -> Ints:
+        """Return the plan that falling worths of waiting lead to.
+
+        Waiting is what callers and callees share: weighing it more gathers them, where at the
+        true worth neither gains by moving alone.
+        """
+        for factor in _WAITING_LADDER:
+            worth = self.instance.usd_per_request_ms * factor
+            begin = self._next(worth, begin)
+        return begin
+
+    def unslowed(self, begin: Ints) -> Ints:
+        """Return a plan near ``begin`` that slows no service down, or few.
+
+        A service that a plan slows down waits at a higher worth until its callers, its callees
+        and itself make room; what that leaves is taken back.
+        """
+        policy = self.instance.policy
+        worth = np.maximum(self.instance.usd_per_request_ms, policy.usd_per_request_ms_other)
+        factor = np.ones(len(worth))
+        for push in range(_PUSHES + 1):
+            fleet = evaluate_fleet(self.instance, self.space, begin, self.today)
+            slow = slowed(fleet)
+            if not slow.any() or push == _PUSHES:
+                break
+            factor[slow] *= _PUSH_FACTOR
+            pushed = np.where(factor > 1, worth * factor, self.instance.usd_per_request_ms)
+            begin = self._next(pushed, begin)
+        return self.mended(begin)
+
+    def _next(self, worth: Floats, begin: Ints) -> Ints:
+        """Return where a search without the rule on slowdowns ends, at other worths of waiting."""
+        trial = replace(self.instance, usd_per_request_ms=worth)
+        free = replace(self.today, slowest_ms=np.full(len(worth), np.inf))
+        try:
+            return _settle(trial, self.space, free, self.today_fleet, begin).fleet.chosen
+        except InfeasibleError:
+            return begin
 
 
 def _rank(solution: Solution) -> tuple[int, int]:

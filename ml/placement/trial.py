@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.placement.evaluate import Today
+from ml.placement.evaluate import SLOWER, Today
 from ml.placement.fleet import Fleet, evaluate_fleet
 from ml.placement.instance import Flags, Instance, Ints
 from ml.placement.master import Master
 from ml.placement.pricing import PlanTable
 from ml.placement.subsets import SetSpace
 
+# Whoever is slowed down did not ask for it: no other rule is kept at that price.
+_SLOW_WEIGHT = 1000
 Rank = tuple[int, int, int]
 
 
@@ -34,7 +36,8 @@ def rank_of(instance: Instance, table: PlanTable, fleet: Fleet) -> Rank:
     np.add.at(use, table.space.slot_region[fleet.chosen], vcpu)
     over = np.maximum(0.0, use - instance.capacity_vcpu - 1e-6).sum()
     over += max(0.0, table.added[n, fleet.chosen].sum() - move_limit(instance))
-    broken = int(broken_in(instance, table, fleet).sum())
+    slow = fleet.assessed.broken[:, 0] & SLOWER != 0
+    broken = int(broken_in(instance, table, fleet).sum() + _SLOW_WEIGHT * slow.sum())
     return int(np.ceil(over)), broken, int(fleet.cost_micro.sum())
 
 
@@ -42,7 +45,9 @@ def broken_in(instance: Instance, table: PlanTable, fleet: Fleet) -> Flags:
     """Return the services that break a rule, or left the regions they must keep."""
     stays = table.is_stuck | instance.is_fixed
     astray = ~table.is_open[np.arange(instance.n_services), fleet.chosen]
-    return np.asarray(np.where(stays, astray, fleet.assessed.broken[:, 0] != 0))
+    # Services that stay cannot mend their own rules, but nobody may slow them down.
+    bits = fleet.assessed.broken[:, 0]
+    return np.asarray(np.where(stays, astray | (bits & SLOWER != 0), bits != 0))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _FREE = {
     "misroute_share": 0.0,
     "near_tie_share": 0.0,
     "keep_loss_survival": False,
+    "slowdown_limit_share": None,
     "loss_proof_tiers": [],
     "max_regions_cap": 3,
 }
