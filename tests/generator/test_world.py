@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from generator.synthetic import Outcomes, SyntheticWorld
+from generator.synthetic import Outcomes, SyntheticWorld, physics, twin, twin_loss, twin_noise
 from generator.synthetic.foundation import Foundation
 from generator.synthetic.history import History
 from generator.synthetic.observe import row_noise
 from tests.generator.small_world import DAYS, REGIONS, SEED, SERVICES
+
+CELLS = ("offered", "served", "errored", "dropped", "latency_sum_us")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,34 @@ def test_days_of_a_run_do_not_depend_on_its_other_days(
     last = world.run(plans[0], [outcomes[0].days[-1]], detail=False)
     assert (last.offered == outcomes[0].offered[:, :, -24:]).all()
     assert (last.latency_sum_us == outcomes[0].latency_sum_us[:, :, -24:]).all()
+
+
+def test_days_apart_are_the_same_days_in_every_replication(
+    world: SyntheticWorld, plans: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    days = [world.first_future_on + timedelta(days=i) for i in range(6)]
+    together = world.run(plans[0], days, replication=2, detail=False)
+    apart = world.run(plans[0], [days[1], days[4]], replication=2, detail=False)
+    hours = np.r_[24:48, 96:120]
+    for name in (*CELLS, "imputed_sum_us"):
+        assert (getattr(apart, name) == getattr(together, name)[:, :, hours]).all(), name
+
+
+def test_blocks_of_services_change_nothing(
+    plans: tuple[pd.DataFrame, pd.DataFrame],
+    outcomes: tuple[Outcomes, Outcomes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One service, and one lost region, at a time."""
+    for module in (physics, twin, twin_loss, twin_noise):
+        monkeypatch.setattr(module, "_BLOCK", 1)
+    again = SyntheticWorld(SEED, SERVICES, REGIONS, DAYS).run(plans[0], outcomes[0].days)
+    for name in (*CELLS, "compute_microusd", "egress_microusd"):
+        assert (getattr(again, name) == getattr(outcomes[0], name)).all(), name
+    assert again.n1_served_share == pytest.approx(outcomes[0].n1_served_share, rel=1e-12)
+    assert again.slo_violations.sum() == pytest.approx(outcomes[0].slo_violations.sum(), rel=1e-6)
+    assert again.histogram is not None
+    assert again.histogram == pytest.approx(outcomes[0].histogram, rel=1e-4, abs=1.0)
 
 
 def test_without_detail_all_but_histograms_and_objectives_agree(
