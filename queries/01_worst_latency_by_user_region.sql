@@ -51,4 +51,4 @@ left join nearest
     and nearest.nearness = 1
 left join corridors
     on origins.origin_id = corridors.origin_id
-order by corridor_rtt_ms desc nulls last, origins.origin_id
+order by corridor_rtt_ms desc nulls last, origins.origin_id asc

@@ -9,7 +9,8 @@ select
     sum(requests_served) as requests,
     round(1000.0 * sum(cost_usd) / sum(requests_served), 6) as usd_per_1000_requests
 from fct_service_region_days
-where requests_served > 0
+where
+    requests_served > 0
     and cost_usd is not null
 group by service_id, region_id
-order by usd_per_1000_requests desc, service_id, region_id
+order by usd_per_1000_requests desc, service_id asc, region_id asc

@@ -13,4 +13,4 @@ select
     monthly_transfer_before_usd - monthly_transfer_after_usd as monthly_transfer_saved_usd
 from fct_service_calls
 where cross_region_share_before >= 0.1
-order by monthly_transfer_before_usd desc, calls_rps desc, caller_service_id, callee_service_id
+order by monthly_transfer_before_usd desc, calls_rps desc, caller_service_id asc, callee_service_id asc

@@ -14,7 +14,8 @@ others as (
             order by gap_objective, region_id
         ) as nearness
     from fct_recommendation_alternatives
-    where is_feasible
+    where
+        is_feasible
         and not is_chosen
 ),
 

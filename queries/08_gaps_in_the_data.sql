@@ -47,4 +47,4 @@ left join felt
     on in_force.reason_code = felt.reason_code
 left join capped
     on in_force.reason_code = capped.reason_code
-order by confidence_lowered desc, recommendations_concerned desc, in_force.reason_code
+order by confidence_lowered desc, recommendations_concerned desc, in_force.reason_code asc

@@ -24,5 +24,5 @@ from fct_recommendations as recommendations
 inner join dim_services as services
     on recommendations.service_id = services.service_id
 where recommendations.action <> 'keep'
-order by recommendations.monthly_saving_usd desc, recommendations.service_id
+order by recommendations.monthly_saving_usd desc, recommendations.service_id asc
 limit 5

@@ -5,11 +5,19 @@
 --           interval, beside the stated level.
 with
 
-judged as (
-    select *
-    from fct_latency_predictions
+tested as (
+    select count(*) as days from fct_latency_predictions
     where split = 'test'
-        or not exists (select 1 from fct_latency_predictions where split = 'test')
+),
+
+-- A history too short to be split has no days set apart: then every day counts.
+judged as (
+    select predictions.*
+    from fct_latency_predictions as predictions
+    cross join tested
+    where
+        predictions.split = 'test'
+        or tested.days = 0
 )
 
 select
@@ -24,4 +32,4 @@ select
     max(interval_level) as interval_level
 from judged
 group by service_id
-order by mean_absolute_error_ms desc, service_id
+order by mean_absolute_error_ms desc, service_id asc

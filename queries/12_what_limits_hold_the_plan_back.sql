@@ -32,7 +32,8 @@ select
     0.0 as usd_per_hour_of_one_more,
     false as is_binding
 from rpt_plan_regions as regions
-where regions.plan_kind = 'recommended'
+where
+    regions.plan_kind = 'recommended'
     and regions.capacity_vcpu is null
 
-order by usd_per_hour_of_one_more desc, row_kind, region_id
+order by usd_per_hour_of_one_more desc, row_kind asc, region_id asc

@@ -263,7 +263,14 @@ LATENCY = (
 )
 TIMES = (
     _hour("time_with_offset", "web", "2026-07-01T10:00:00+02:00", "2026-07-01 08:00:00"),
-    _hour("time_with_compact_offset", "web", "2026-07-01 10:00:00-0530", "2026-07-01 15:30:00"),
+    _hour("time_with_compact_offset", "web", "2026-07-01 10:00:00-0500", "2026-07-01 15:00:00"),
+    _hour(
+        "hour_of_a_half_hour_zone",
+        "web",
+        "2026-07-01 10:00:00+0530",
+        "2026-07-01 04:30:00",
+        "not_on_the_hour",
+    ),
     _hour("naive_time_is_utc", "web", "2026-07-01 01:00:00", "2026-07-01 01:00:00"),
     _hour("time_without_seconds", "web", "2026-07-01T02:00Z", "2026-07-01 02:00:00"),
     _hour("date_for_time", "web", "2026-07-02", "2026-07-02 00:00:00"),
@@ -281,6 +288,13 @@ TIMES = (
         "9999-12-31T00:00:00Z",
         "9999-12-31 00:00:00",
         "date_out_of_range",
+    ),
+    _hour(
+        "time_within_the_hour",
+        "web",
+        "2026-07-01T03:30:00Z",
+        "2026-07-01 03:30:00",
+        "not_on_the_hour",
     ),
     RowCase(
         "one_hour_in_two_zones",

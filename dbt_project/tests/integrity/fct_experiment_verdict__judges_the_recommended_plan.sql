@@ -8,9 +8,9 @@ select
     verdict.control_plan_id,
     verdict.treatment_plan_id
 from {{ ref('fct_experiment_verdict') }} as verdict
-left outer join {{ ref('fct_plan_totals') }} as control
+left join {{ ref('fct_plan_totals') }} as control
     on verdict.control_plan_id = control.plan_id
-left outer join {{ ref('fct_plan_totals') }} as treatment
+left join {{ ref('fct_plan_totals') }} as treatment
     on verdict.treatment_plan_id = treatment.plan_id
 where coalesce(control.plan_kind, 'none') <> 'current'
     or (verdict.treatment_plan_id is not null

@@ -7,7 +7,7 @@ select
     kinds.plan_kind,
     count(totals.plan_id) as plans
 from (select 'current' as plan_kind union all select 'recommended' as plan_kind) as kinds
-left outer join {{ ref('fct_plan_totals') }} as totals
+left join {{ ref('fct_plan_totals') }} as totals
     on kinds.plan_kind = totals.plan_kind
 group by kinds.plan_kind
 having count(totals.plan_id) <> 1

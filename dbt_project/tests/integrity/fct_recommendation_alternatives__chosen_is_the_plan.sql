@@ -9,7 +9,7 @@ select
     alternatives.is_chosen,
     regions.role
 from {{ ref('fct_recommendation_alternatives') }} as alternatives
-left outer join {{ ref('fct_recommendation_regions') }} as regions
+left join {{ ref('fct_recommendation_regions') }} as regions
     on alternatives.recommendation_id = regions.recommendation_id
     and alternatives.region_id = regions.region_id
 where alternatives.is_chosen <> (coalesce(regions.role, 'removed') <> 'removed')

@@ -8,7 +8,7 @@ select
     regions.region_id
 from {{ ref('fct_recommendations') }} as recommendations
 cross join {{ ref('dim_regions') }} as regions
-left outer join {{ ref('fct_recommendation_alternatives') }} as alternatives
+left join {{ ref('fct_recommendation_alternatives') }} as alternatives
     on recommendations.service_id = alternatives.service_id
     and regions.region_id = alternatives.region_id
 where alternatives.service_id is null

@@ -8,7 +8,7 @@ select
     recommendations.primary_reason_code,
     reasons.reason_code
 from {{ ref('fct_recommendations') }} as recommendations
-left outer join {{ ref('fct_recommendation_reasons') }} as reasons
+left join {{ ref('fct_recommendation_reasons') }} as reasons
     on recommendations.recommendation_id = reasons.recommendation_id
     and reasons.reason_rank = 1
 where reasons.reason_code is null

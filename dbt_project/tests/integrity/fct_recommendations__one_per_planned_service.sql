@@ -16,6 +16,6 @@ expected as (
 
 select expected.service_id
 from expected
-left outer join {{ ref('fct_recommendations') }} as recommendations
+left join {{ ref('fct_recommendations') }} as recommendations
     on expected.service_id = recommendations.service_id
 where recommendations.service_id is null

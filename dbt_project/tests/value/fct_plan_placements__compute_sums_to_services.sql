@@ -20,7 +20,7 @@ select
     services.monthly_compute_usd,
     by_region.monthly_compute_usd as regions_usd
 from {{ ref('fct_plan_services') }} as services
-left outer join by_region
+left join by_region
     on services.plan_id = by_region.plan_id
     and services.service_id = by_region.service_id
 where abs(services.monthly_compute_usd - coalesce(by_region.monthly_compute_usd, 0)) >= 0.01

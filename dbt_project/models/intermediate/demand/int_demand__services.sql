@@ -13,10 +13,10 @@ the_window as (
 ),
 
 placed as (
-    select distinct service_id
-    from {{ ref('int_placement__service_region_days') }}
+    select distinct days.service_id
+    from {{ ref('int_placement__service_region_days') }} as days
     inner join the_window
-        on placed_on = the_window.last_on
+        on days.placed_on = the_window.last_on
 ),
 
 summed as (

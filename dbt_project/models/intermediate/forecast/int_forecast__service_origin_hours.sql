@@ -26,16 +26,23 @@ hours_of_week as (
     {% endfor %}
 ),
 
+profiled as (
+    select distinct
+        service_id,
+        origin_id
+    from profiles
+),
+
 series as (
     select
         cells.service_id,
         cells.origin_id,
         {{ exact_sum('cells.rps') }} / count(*) as level_rps
     from cells
-    left join (select distinct service_id, origin_id from profiles) as known
-        on cells.service_id = known.service_id
-        and cells.origin_id = known.origin_id
-    where known.service_id is null
+    left join profiled
+        on cells.service_id = profiled.service_id
+        and cells.origin_id = profiled.origin_id
+    where profiled.service_id is null
     group by
         cells.service_id,
         cells.origin_id

@@ -47,7 +47,7 @@ heavier_paths as (
     from heavier_paths
     inner join ranked
         on heavier_paths.reached_service_id = ranked.caller_service_id
-        and ranked.weight_rank > heavier_paths.edge_rank
+        and heavier_paths.edge_rank < ranked.weight_rank
 ),
 
 -- Back at its own caller: the edge is the lightest of a cycle. Every cycle has one such edge, so

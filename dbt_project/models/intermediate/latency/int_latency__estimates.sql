@@ -87,14 +87,18 @@ dependencies_{{ layer }} as (
 ),
 
 {% endif -%}
+{% if loop.first -%}
 explained_{{ layer }} as (
     select
         rows_{{ layer }}.*,
-        {% if loop.first -%}
         cast(0 as double) as dep_full_ms,
         cast(0 as double) as dep_rtt_ms
     from rows_{{ layer }}
-    {%- else -%}
+),
+{%- else -%}
+explained_{{ layer }} as (
+    select
+        rows_{{ layer }}.*,
         coalesce(dependencies_{{ layer }}.dep_full_ms, 0) as dep_full_ms,
         coalesce(dependencies_{{ layer }}.dep_rtt_ms, 0) as dep_rtt_ms
     from rows_{{ layer }}
@@ -102,8 +106,8 @@ explained_{{ layer }} as (
         on rows_{{ layer }}.service_id = dependencies_{{ layer }}.service_id
         and rows_{{ layer }}.region_id = dependencies_{{ layer }}.region_id
         and rows_{{ layer }}.placed_on = dependencies_{{ layer }}.placed_on
-    {%- endif %}
 ),
+{%- endif %}
 
 warm_{{ layer }} as (
     select

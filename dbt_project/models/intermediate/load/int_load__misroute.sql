@@ -30,7 +30,7 @@ expected as (
         nearest.placed_on,
         max(nearest.n_regions) as n_regions,
         {{ exact_sum('case when nearest.is_nearest then daily.requests else 0 end', 0) }}
-            / nullif({{ exact_sum('daily.requests', 0) }}, 0) as nearest_share
+        / nullif({{ exact_sum('daily.requests', 0) }}, 0) as nearest_share
     from nearest
     inner join uncalled
         on nearest.service_id = uncalled.service_id
@@ -52,7 +52,7 @@ served as (
         region_id,
         placed_on,
         cast(requests_served as double)
-            / nullif(sum(requests_served) over (partition by service_id, placed_on), 0)
+        / nullif(sum(requests_served) over (partition by service_id, placed_on), 0)
             as served_share
     from placed
 ),

@@ -4,6 +4,14 @@ regions as (
     select * from {{ ref('feat_placement__regions') }}
 ),
 
+price_book as (
+    select
+        region_id,
+        facts_source,
+        facts_observed_on
+    from {{ ref('int_network__regions') }}
+),
+
 current_services as (
     select
         region_id,
@@ -32,13 +40,17 @@ final as (
         cast(regions.egress_internet_usd_per_gb as decimal(18, 6)) as egress_internet_usd_per_gb,
         regions.capacity_vcpu,
         regions.carbon_g_per_kwh,
+        price_book.facts_source,
+        price_book.facts_observed_on,
         cast(coalesce(current_services.services_now, 0) as bigint) as services_now,
         cast(coalesce(current_services.instances_now, 0) as bigint) as instances_now,
         coalesce(current_services.services_now, 0) > 0 as is_used,
         observation_window.as_of_at as as_of
     from regions
     cross join observation_window
-    left outer join current_services
+    inner join price_book
+        on regions.region_id = price_book.region_id
+    left join current_services
         on regions.region_id = current_services.region_id
 )
 

@@ -86,11 +86,11 @@ final as (
         observation_window.as_of_at as as_of
     from services
     cross join observation_window
-    left outer join placements
+    left join placements
         on services.service_id = placements.service_id
-    left outer join callers
+    left join callers
         on services.service_id = callers.service_id
-    left outer join callees
+    left join callees
         on services.service_id = callees.service_id
 )
 

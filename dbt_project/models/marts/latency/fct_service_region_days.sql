@@ -41,15 +41,15 @@ final as (
         observation_window.as_of_at as as_of
     from activity
     cross join observation_window
-    left outer join labels
+    left join labels
         on activity.service_id = labels.service_id
         and activity.region_id = labels.region_id
         and activity.placed_on = labels.placed_on
-    left outer join features
+    left join features
         on activity.service_id = features.service_id
         and activity.region_id = features.region_id
         and activity.placed_on = features.placed_on
-    left outer join costs
+    left join costs
         on activity.service_id = costs.service_id
         and activity.region_id = costs.region_id
         and activity.placed_on = costs.placed_on

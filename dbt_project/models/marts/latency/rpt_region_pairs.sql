@@ -58,7 +58,7 @@ weighed as (
         (coalesce(traffic.user_requests_per_day, 0) + coalesce(traffic.call_requests_per_day, 0))
         * pairs.rtt_ms / 1000 as waiting_seconds_per_day
     from pairs
-    left outer join traffic
+    left join traffic
         on pairs.client_id = traffic.client_id
         and pairs.region_id = traffic.region_id
 ),
@@ -107,10 +107,10 @@ final as (
         on pairs.client_id = weighed.client_id
         and pairs.region_id = weighed.region_id
     cross join observation_window
-    left outer join measured
+    left join measured
         on pairs.client_id = measured.client_id
         and pairs.region_id = measured.region_id
-    left outer join ranked
+    left join ranked
         on pairs.client_id = ranked.client_id
         and pairs.region_id = ranked.region_id
 )

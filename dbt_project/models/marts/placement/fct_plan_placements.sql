@@ -42,7 +42,7 @@ final as (
         and plans.service_id = changes.service_id
         and plans.region_id = changes.region_id
     cross join observation_window
-    left outer join services
+    left join services
         on plans.service_id = services.service_id
 )
 

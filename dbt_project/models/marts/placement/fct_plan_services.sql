@@ -18,8 +18,8 @@ final as (
         runs.plan_kind,
         planned.service_id,
         {%- for term in ['compute', 'egress', 'open', 'waiting', 'moving'] %}
-            cast(planned.{{ term }}_usd_per_hour * {{ var('hours_per_month') }} as decimal(18, 6))
-                as monthly_{{ term }}_usd,
+        cast(planned.{{ term }}_usd_per_hour * {{ var('hours_per_month') }} as decimal(18, 6))
+            as monthly_{{ term }}_usd,
         {%- endfor %}
         cast(
             (planned.compute_usd_per_hour + planned.egress_usd_per_hour + planned.open_usd_per_hour)

@@ -69,9 +69,9 @@ final as (
         observation_window.as_of_at as as_of
     from runs
     cross join observation_window
-    left outer join plan_sums
+    left join plan_sums
         on runs.plan_id = plan_sums.plan_id
-    left outer join placements
+    left join placements
         on runs.plan_id = placements.plan_id
 )
 

@@ -55,7 +55,7 @@ final as (
     inner join advice
         on alternatives.service_id = advice.service_id
     cross join observation_window
-    left outer join ranked
+    left join ranked
         on alternatives.service_id = ranked.service_id
         and alternatives.region_id = ranked.region_id
 )

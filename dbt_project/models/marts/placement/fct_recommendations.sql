@@ -52,7 +52,7 @@ decided as (
     inner join outcomes
         on effects.service_id = outcomes.service_id
     -- Never empty by rule; the outer join lets the contract name the service that breaks it.
-    left outer join primary_reasons
+    left join primary_reasons
         on effects.service_id = primary_reasons.service_id
 ),
 

@@ -39,11 +39,11 @@ final as (
     inner join services
         on calls.caller_service_id = services.service_id
     cross join observation_window
-    left outer join crossings as today
+    left join crossings as today
         on calls.caller_service_id = today.caller_service_id
         and calls.callee_service_id = today.callee_service_id
         and today.plan_kind = 'current'
-    left outer join crossings as planned
+    left join crossings as planned
         on calls.caller_service_id = planned.caller_service_id
         and calls.callee_service_id = planned.callee_service_id
         and planned.plan_kind = 'recommended'

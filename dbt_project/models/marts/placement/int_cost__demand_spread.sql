@@ -80,7 +80,7 @@ final as (
         end as mean_log_change
     from services
     cross join fleet
-    left outer join by_service
+    left join by_service
         on services.service_id = by_service.service_id
 )
 

@@ -66,10 +66,10 @@ final as (
         latest_decisions.decided_by,
         latest_verdicts.experiment_id
     from advice
-    left outer join latest_decisions
+    left join latest_decisions
         on advice.recommendation_id = latest_decisions.recommendation_id
         and latest_decisions.recency = 1
-    left outer join latest_verdicts
+    left join latest_verdicts
         on advice.plan_id = latest_verdicts.treatment_plan_id
 )
 

@@ -54,7 +54,7 @@ uncapped as (
             else 1
         end as own_level
     from risks
-    left outer join outcomes
+    left join outcomes
         on risks.service_id = outcomes.service_id
 ),
 
@@ -72,7 +72,7 @@ final as (
         case when strictest_caps.cap_level < uncapped.own_level then strictest_caps.reason_code end
             as confidence_cap_code
     from uncapped
-    left outer join strictest_caps
+    left join strictest_caps
         on uncapped.service_id = strictest_caps.service_id
         and strictest_caps.strictness = 1
 )

@@ -36,7 +36,7 @@ points as (
             else 1
         end as effort_points
     from set_changes
-    left outer join services
+    left join services
         on set_changes.service_id = services.service_id
 ),
 

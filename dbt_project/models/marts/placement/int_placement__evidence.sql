@@ -76,9 +76,9 @@ final as (
             as billed_over_book_ratio
     from services
     cross join observation_window
-    left outer join seen
+    left join seen
         on services.service_id = seen.service_id
-    left outer join billed
+    left join billed
         on services.service_id = billed.service_id
 )
 

@@ -44,7 +44,7 @@ final as (
         coalesce(choices.feasible_others, 0) as feasible_others,
         choices.smallest_gap_usd
     from effects
-    left outer join choices
+    left join choices
         on effects.service_id = choices.service_id
 )
 

@@ -98,7 +98,7 @@ monthly as (
     inner join set_changes
         on planned.plan_id = set_changes.plan_id
         and planned.service_id = set_changes.service_id
-    left outer join demand_spread
+    left join demand_spread
         on planned.service_id = demand_spread.service_id
 ),
 

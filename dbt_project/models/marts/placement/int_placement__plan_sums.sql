@@ -23,13 +23,13 @@ sums as (
         plan_id,
         count(*) as services,
         {%- for term in ['compute', 'egress', 'open', 'cost', 'waiting', 'moving'] %}
-            cast(sum(monthly_{{ term }}_usd) as decimal(18, 6)) as monthly_{{ term }}_usd,
+        cast(sum(monthly_{{ term }}_usd) as decimal(18, 6)) as monthly_{{ term }}_usd,
         {%- endfor %}
         cast(sum(migration_cost_usd) as decimal(18, 6)) as migration_cost_usd,
         cast(sum(weight) as double) as mean_rps,
         {%- for column in ['mean_latency_ms', 'mean_latency_lo_ms', 'mean_latency_hi_ms'] %}
-            cast(sum(cast({{ column }} * mean_rps as decimal(28, 6))) as double)
-            / nullif(cast(sum(latency_weight) as double), 0) as {{ column }},
+        cast(sum(cast({{ column }} * mean_rps as decimal(28, 6))) as double)
+        / nullif(cast(sum(latency_weight) as double), 0) as {{ column }},
         {%- endfor %}
         cast(sum(cast(n1_served_share * mean_rps as decimal(28, 6))) as double)
         / nullif(cast(sum(weight) as double), 0) as n1_served_share,
@@ -57,13 +57,13 @@ against_current as (
         {%- for column in [
             'mean_latency_delta_ms', 'mean_latency_delta_lo_ms', 'mean_latency_delta_hi_ms'
         ] %}
-            cast(sum(cast({{ column }} * mean_rps as decimal(28, 6))) as double)
-            / nullif(
-                cast(sum(
-                    case when {{ column }} is not null then cast(mean_rps as decimal(28, 6)) end
-                ) as double),
-                0
-            ) as {{ column }},
+        cast(sum(cast({{ column }} * mean_rps as decimal(28, 6))) as double)
+        / nullif(
+            cast(sum(
+                case when {{ column }} is not null then cast(mean_rps as decimal(28, 6)) end
+            ) as double),
+            0
+        ) as {{ column }},
         {%- endfor %}
         sum(case when action = 'keep' then 0 else 1 end) as services_changed
     from effects
@@ -81,7 +81,7 @@ final as (
         against_current.mean_latency_delta_hi_ms,
         coalesce(against_current.services_changed, 0) as services_changed
     from sums
-    left outer join against_current
+    left join against_current
         on sums.plan_id = against_current.plan_id
 )
 

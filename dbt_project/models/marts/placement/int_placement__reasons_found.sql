@@ -46,17 +46,17 @@ final as (
         ('monthly_open_saving_usd', 'FEWER_REGIONS', 'MORE_REGIONS'),
     ] %}
 
-        union all
+    union all
 
-        select
-            service_id,
-            case when {{ column }} > 0 then '{{ gain }}' else '{{ loss }}' end as reason_code,
-            cast({{ column }} as double) as observed_value,
-            cast(case when {{ column }} > 0 then {{ min_usd }} else -{{ min_usd }} end as double)
-                as threshold_value,
-            {{ column }} as worth_usd
-        from decided
-        where abs({{ column }}) >= {{ min_usd }}
+    select
+        service_id,
+        case when {{ column }} > 0 then '{{ gain }}' else '{{ loss }}' end as reason_code,
+        cast({{ column }} as double) as observed_value,
+        cast(case when {{ column }} > 0 then {{ min_usd }} else -{{ min_usd }} end as double)
+            as threshold_value,
+        {{ column }} as worth_usd
+    from decided
+    where abs({{ column }}) >= {{ min_usd }}
     {%- endfor %}
 
     union all

@@ -51,7 +51,7 @@ new_providers as (
     from changes as added
     inner join regions as added_regions
         on added.region_id = added_regions.region_id
-    left outer join (
+    left join (
         select distinct
             changes.plan_id,
             changes.service_id,
@@ -90,13 +90,13 @@ final as (
             else 'reshape'
         end as action  -- noqa: RF04
     from counts
-    left outer join sets_before
+    left join sets_before
         on counts.plan_id = sets_before.plan_id
         and counts.service_id = sets_before.service_id
-    left outer join sets_after
+    left join sets_after
         on counts.plan_id = sets_after.plan_id
         and counts.service_id = sets_after.service_id
-    left outer join new_providers
+    left join new_providers
         on counts.plan_id = new_providers.plan_id
         and counts.service_id = new_providers.service_id
 )

@@ -53,7 +53,7 @@ filled as (
         coalesce(used.served_rps, 0) as served_rps
     from plans
     cross join regions
-    left outer join used
+    left join used
         on plans.plan_id = used.plan_id
         and regions.region_id = used.region_id
 ),

@@ -66,7 +66,7 @@ final as (
     inner join account
         on combined.table_name = account.table_name
     cross join observation_window
-    left outer join landed
+    left join landed
         on combined.table_name = landed.table_name
 )
 

@@ -39,7 +39,7 @@ combined as (
         seen_while_computing.detail,
         'computation' as noticed_by
     from seen_while_computing
-    left outer join seen_in_features
+    left join seen_in_features
         on seen_while_computing.code = seen_in_features.code
         and seen_while_computing.scope = seen_in_features.scope
     where seen_in_features.code is null
@@ -65,7 +65,7 @@ final as (
         observation_window.as_of_at as as_of
     from combined
     cross join observation_window
-    left outer join reason_codes
+    left join reason_codes
         on combined.code = reason_codes.reason_code
 )
 

@@ -31,11 +31,14 @@ ruled as (
             when renamed.unparsed_values is not null then 'unparsed_value'
             when renamed.origin_id is null then 'missing_required'
             when regions.region_id is not null then 'origin_is_region'
-            when {{ is_invalid_continent('renamed.continent') }}
+            when
+                {{ is_invalid_continent('renamed.continent') }}
                 or {{ is_invalid_country('renamed.country_code') }} then 'invalid_code'
-            when {{ is_outside('renamed.latitude', -90, 90) }}
+            when
+                {{ is_outside('renamed.latitude', -90, 90) }}
                 or {{ is_outside('renamed.longitude', -180, 180) }} then 'invalid_coordinates'
-            when {{ is_outside('renamed.utc_offset_hours', -12, 14) }}
+            when
+                {{ is_outside('renamed.utc_offset_hours', -12, 14) }}
                 or {{ is_outside('renamed.population', 0, 1e10) }} then 'value_out_of_range'
         end as broken_rule
     from renamed

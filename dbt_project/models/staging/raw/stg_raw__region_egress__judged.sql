@@ -44,7 +44,8 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.source_region_id is null or renamed.target_region_id is null
+            when
+                renamed.source_region_id is null or renamed.target_region_id is null
                 or renamed.egress_usd_per_gb is null then 'missing_required'
             when not renamed.is_source_known or not renamed.is_target_known then 'unknown_region'
             when {{ is_outside('renamed.egress_usd_per_gb', 0, 2) }} then 'value_out_of_range'

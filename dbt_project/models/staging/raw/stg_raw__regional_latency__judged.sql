@@ -56,12 +56,14 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.client_id is null or renamed.region_id is null or renamed.observed_at is null
+            when
+                renamed.client_id is null or renamed.region_id is null or renamed.observed_at is null
                 or renamed.rtt_ms is null then 'missing_required'
             when clients.place_id is null or not coalesce(targets.is_region, false) then 'unknown_region'
             when {{ is_outside_sane_dates('renamed.observed_at') }} then 'date_out_of_range'
             when renamed.rtt_ms = 0 then 'zero_latency'
-            when {{ is_outside('renamed.rtt_ms', 0.01, 5000) }}
+            when
+                {{ is_outside('renamed.rtt_ms', 0.01, 5000) }}
                 or {{ is_outside('renamed.p95_rtt_ms', 0.01, 60000) }}
                 or {{ is_outside('renamed.samples', 1, 1e15) }} then 'value_out_of_range'
             when renamed.rtt_source not in ('probe', 'mesh', 'published', 'distance') then 'invalid_code'

@@ -33,15 +33,19 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.region_id is null or renamed.provider is null or renamed.country_code is null
+            when
+                renamed.region_id is null or renamed.provider is null or renamed.country_code is null
                 or renamed.continent is null or renamed.latitude is null
                 or renamed.longitude is null or renamed.vcpu_hour_usd is null
                 or renamed.memory_gb_hour_usd is null then 'missing_required'
-            when {{ is_invalid_continent('renamed.continent') }}
+            when
+                {{ is_invalid_continent('renamed.continent') }}
                 or {{ is_invalid_country('renamed.country_code') }} then 'invalid_code'
-            when {{ is_outside('renamed.latitude', -90, 90) }}
+            when
+                {{ is_outside('renamed.latitude', -90, 90) }}
                 or {{ is_outside('renamed.longitude', -180, 180) }} then 'invalid_coordinates'
-            when {{ is_outside('renamed.vcpu_hour_usd', 0, 5) }}
+            when
+                {{ is_outside('renamed.vcpu_hour_usd', 0, 5) }}
                 or {{ is_outside('renamed.memory_gb_hour_usd', 0, 1) }}
                 or {{ is_outside('renamed.egress_internet_usd_per_gb', 0, 2) }}
                 or {{ is_outside('renamed.capacity_vcpu', 0, 1e12) }}

@@ -35,12 +35,14 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.caller_service_id is null or renamed.callee_service_id is null
+            when
+                renamed.caller_service_id is null or renamed.callee_service_id is null
                 or renamed.calls_per_request is null then 'missing_required'
             when callers.service_id is null or callees.service_id is null then 'unknown_service'
             when renamed.caller_service_id = renamed.callee_service_id then 'self_call'
             when renamed.calls_per_request <= 0 then 'non_positive_calls'
-            when {{ is_outside('renamed.calls_per_request', 0, 1e5) }}
+            when
+                {{ is_outside('renamed.calls_per_request', 0, 1e5) }}
                 or {{ is_outside('renamed.stage', 0, 1e6) }}
                 or {{ is_outside('renamed.serial_calls', 0, 1e5) }}
                 or {{ is_outside('renamed.request_kb', 0, 1e6) }}

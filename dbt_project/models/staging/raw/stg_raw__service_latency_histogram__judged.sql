@@ -44,12 +44,14 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.service_id is null or renamed.region_id is null or renamed.placed_on is null
+            when
+                renamed.service_id is null or renamed.region_id is null or renamed.placed_on is null
                 or renamed.requests is null then 'missing_required'
             when services.service_id is null then 'unknown_service'
             when not renamed.is_region_known then 'unknown_region'
             when {{ is_outside_sane_dates('renamed.placed_on') }} then 'date_out_of_range'
-            when {{ is_outside('renamed.upper_bound_ms', 0, 1e12) }}
+            when
+                {{ is_outside('renamed.upper_bound_ms', 0, 1e12) }}
                 or {{ is_outside('renamed.requests', 0, 1e15) }} then 'value_out_of_range'
         end as broken_rule
     from renamed

@@ -48,12 +48,14 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.service_id is null or renamed.region_id is null or renamed.placed_on is null
+            when
+                renamed.service_id is null or renamed.region_id is null or renamed.placed_on is null
                 or renamed.instances is null then 'missing_required'
             when services.service_id is null then 'unknown_service'
             when not renamed.is_region_known then 'unknown_region'
             when {{ is_outside_sane_dates('renamed.placed_on') }} then 'date_out_of_range'
-            when {{ is_outside('renamed.instances', 1, 1000000) }}
+            when
+                {{ is_outside('renamed.instances', 1, 1000000) }}
                 or {{ is_outside('renamed.error_rate', 0, 1) }}
                 or {{ is_outside('renamed.requests_served', 0, 1e15) }}
                 or {{ is_outside('renamed.cpu_utilization', 0, 1) }}
@@ -61,7 +63,8 @@ ruled as (
             when -- From here on only the latency is at fault: the row still says where the service ran.
                 renamed.observed_ms is null and coalesce(renamed.requests_served, 1) > 0 then 'missing_latency'
             when renamed.observed_ms = 0 then 'zero_latency'
-            when {{ is_outside('renamed.observed_ms', 0, var('absurd_latency_ms')) }}
+            when
+                {{ is_outside('renamed.observed_ms', 0, var('absurd_latency_ms')) }}
                 or {{ is_outside('renamed.p95_ms', 0, var('absurd_latency_ms')) }}
                 or {{ is_outside('renamed.p99_ms', 0, var('absurd_latency_ms')) }} then 'absurd_latency'
         end as broken_rule

@@ -36,11 +36,13 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.service_id is null or renamed.service_name is null or renamed.cpu_cores is null
+            when
+                renamed.service_id is null or renamed.service_name is null or renamed.cpu_cores is null
                 or renamed.memory_mb is null or renamed.is_latency_critical is null then 'missing_required'
             when -- A residency nobody can read must never become a recommendation.
                 {{ is_invalid_residency('renamed.residency') }} then 'invalid_code'
-            when {{ is_outside('renamed.cpu_cores', 0.01, 1024) }}
+            when
+                {{ is_outside('renamed.cpu_cores', 0.01, 1024) }}
                 or {{ is_outside('renamed.memory_mb', 1, 25000000) }}
                 or {{ is_outside('renamed.tier', 1, 4) }}
                 or {{ is_outside('renamed.slo_p95_ms', 0.1, 1e9) }}

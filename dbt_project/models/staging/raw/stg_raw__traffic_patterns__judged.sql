@@ -43,11 +43,14 @@ ruled as (
         renamed.*,
         case
             when renamed.unparsed_values is not null then 'unparsed_value'
-            when renamed.service_id is null or renamed.origin_id is null
+            when
+                renamed.service_id is null or renamed.origin_id is null
                 or renamed.hour_starts_at is null or renamed.requests is null then 'missing_required'
             when services.service_id is null then 'unknown_service'
             when not renamed.is_origin_known then 'unknown_region'
             when {{ is_outside_sane_dates('renamed.hour_starts_at') }} then 'date_out_of_range'
+            when renamed.hour_starts_at <> {{ dbt.date_trunc('hour', 'renamed.hour_starts_at') }}
+                then 'not_on_the_hour'
             when {{ is_outside('renamed.requests', 0, 1e15) }} then 'value_out_of_range'
             when renamed.traffic_source not in ('measured', 'entry') then 'invalid_code'
         end as broken_rule
