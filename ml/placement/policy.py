@@ -50,7 +50,7 @@ class Policy:
     slo_critical_is_hard: bool
     slo_demand_share: float
     misroute_share: float
-    misroute_share_calls: float
+    misroute_share_calls: float | None
     near_tie_share: float
     ingress_usd_per_gb: float
     banned_regions: tuple[str, ...]
@@ -64,7 +64,7 @@ class Policy:
         """Refuse values outside their range; the message gives name, value and rule."""
         for name in _SHARES:
             value = getattr(self, name)
-            if not 0 <= value <= 1:
+            if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name} == {value}, must lie in [0, 1]")
         if not 0 < self.utilisation_target <= self.utilisation_after_loss <= self.saturation:
             raise ValueError(

@@ -64,6 +64,7 @@ def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) 
         features.read("feat_placement__region_pairs"), origin_ids, region_ids, notes
     )
     misroute = _misroute(features, policy)
+    astray = policy.misroute_share_calls
     if candidates.empty:
         candidates = physics_candidates(features)
         notes.add("NO_LATENCY_MODEL", "fleet", "latency from physics alone, wide intervals")
@@ -87,7 +88,7 @@ def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) 
         latency=latency,
         rtt_ms=rtt,
         misroute=np.repeat(
-            [misroute, policy.misroute_share_calls], [len(origin_ids), len(region_ids)]
+            [misroute, misroute if astray is None else astray], [len(origin_ids), len(region_ids)]
         ),
         peak_rps=peak,
         mean_rps=mean,

@@ -15,6 +15,7 @@ from ml.placement.subsets import SetSpace
 from ml.placement.trial import Rank, rank_of
 
 _OTHER_SETS = 3
+_RINGS = 4
 
 
 def slowed(fleet: Fleet) -> Flags:
@@ -56,7 +57,24 @@ class Repair:
             rank: Rank = rank_of(self.instance, table, trial)
             if rank[:2] < least[:2] or (best is not None and rank < least):
                 best, least = trial, rank
-        return best
+        return best or self._together(table, fleet, s)
+
+    def _together(self, table: PlanTable, fleet: Fleet, s: int) -> Fleet | None:
+        """Take back the whole neighbourhood of ``s``, and of whom that slows down in turn."""
+        group, before = {s}, rank_of(self.instance, table, fleet)
+        fresh = {s}
+        for _ in range(_RINGS):
+            for t in fresh:
+                group |= {t, *self._callers(t), *self._callees(t)}
+            chosen = _home(fleet.chosen, sorted(group), self.today.home)
+            trial = evaluate_fleet(self.instance, self.space, chosen, self.today)
+            if rank_of(self.instance, table, trial)[:2] < before[:2]:
+                return trial
+            found = slowed(trial) & ~slowed(fleet)
+            fresh = {int(t) for t in np.flatnonzero(found)} - group
+            if not fresh:
+                return None
+        return None
 
     def _options(self, table: PlanTable, fleet: Fleet, s: int) -> Iterator[Ints]:
         """Yield plans that may answer the callers of ``s`` as fast as today."""

@@ -29,7 +29,7 @@ _CLOSE_ENOUGH = 2e-5
 _TRIALS = 25
 _WAITING_LADDER = (4.0, 1.0)
 _PUSHES = 2
-_AGAIN = 3
+_AGAIN = 1
 _PUSH_FACTOR = 4.0
 # Larger tables are searched from today's plan alone: pricing them once takes seconds.
 _MANY_STARTS_CELLS = 100_000
@@ -97,10 +97,13 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
     search = _Search(instance, space, today, today_fleet)
     if start is not None:
         return search.ended(start)
-    if quick or instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
+    if quick:
         return search.ended(today.home)
+    if instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
+        return search.ended(search.next(instance.usd_per_request_ms, today.home))
     begin = search.gathered(cheapest_sets(instance, space, today.home))
-    best = search.ended(search.unslowed(begin))
+    ends = [search.ended(search.unslowed(begin)), search.ended(begin)]
+    best = min(ends, key=search.rank)
     for _ in range(_AGAIN):
         if not search.excused(best).any():
             break
@@ -158,7 +161,7 @@ class _Search:
         """
         for factor in _WAITING_LADDER:
             worth = self.instance.usd_per_request_ms * factor
-            begin = self._next(worth, begin)
+            begin = self.next(worth, begin)
         return begin
 
     def unslowed(self, begin: Ints) -> Ints:
@@ -177,10 +180,10 @@ class _Search:
                 break
             factor[slow] *= _PUSH_FACTOR
             pushed = np.where(factor > 1, worth * factor, self.instance.usd_per_request_ms)
-            begin = self._next(pushed, begin)
+            begin = self.next(pushed, begin)
         return self.mended(begin)
 
-    def _next(self, worth: Floats, begin: Ints) -> Ints:
+    def next(self, worth: Floats, begin: Ints) -> Ints:
         """Return where a search without the rule on slowdowns ends, at other worths of waiting."""
         trial = replace(self.instance, usd_per_request_ms=worth)
         free = replace(self.today, slowest_ms=np.full(len(worth), np.inf))

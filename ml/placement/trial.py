@@ -15,6 +15,8 @@ from ml.placement.subsets import SetSpace
 
 # Whoever is slowed down did not ask for it: no other rule is kept at that price.
 _SLOW_WEIGHT = 1000
+# The cheapest sets of a service whose own proposal breaks a neighbour's rule.
+_VALUED = 24
 Rank = tuple[int, int, int]
 
 
@@ -110,7 +112,9 @@ class Trial:
             is_new = True
             self._value(int(s), plans[0], before, known)
             if broken[s] and not self.table.is_open[s, plans[0]]:
-                for plan in np.flatnonzero(self.table.is_open[s]):
+                ready = np.flatnonzero(self.table.is_open[s])
+                order = np.argsort(self.table.cost_micro[s, ready], kind="stable")
+                for plan in ready[order][:_VALUED]:
                     self._value(int(s), int(plan), before, known)
             if not self.table.is_open[s].any():
                 # Whatever it does breaks a rule, its own or a neighbour's: it stays at home.

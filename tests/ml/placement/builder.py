@@ -66,7 +66,7 @@ def build_instance(
         latency=_latency(rng, services, regions),
         rtt_ms=rtt,
         misroute=np.repeat(
-            [policy.misroute_share, policy.misroute_share_calls], [origins, regions]
+            [policy.misroute_share, policy.misroute_share_calls or 0.0], [origins, regions]
         ),
         peak_rps=peak,
         mean_rps=mean,
