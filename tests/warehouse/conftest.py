@@ -53,7 +53,7 @@ def _once(builds: Path, name: str, make: Callable[[Path], None]) -> Path:
 
 @pytest.fixture(scope="session")
 def small_world(shared_builds: Path) -> Path:
-    """A synthetic world of 50 services and 30 days with its truth, features built."""
+    """A small synthetic world with its truth, features built."""
 
     def make(data: Path) -> None:
         generate(data / "raw", data / "truth", seed=7, services=50, regions=5, days=30)
@@ -68,7 +68,7 @@ def petshop_features(shared_builds: Path, shared_data: Path) -> Path:
 
     def make(data: Path) -> None:
         folder.land(shared_data / "petshop", data / "raw")
-        run_dbt(data, "build", "--selector", "features")
+        run_dbt(data, "build", "--selector", "features", "--exclude-resource-type", "unit_test")
 
     return _once(shared_builds, "features-petshop", make)
 
