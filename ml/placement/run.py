@@ -14,7 +14,7 @@ from ml.placement import explain, plans, publish
 from ml.placement.checker import check_plan
 from ml.placement.evaluate import RULES, Today
 from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet
-from ml.placement.instance import Flags, Ints
+from ml.placement.instance import Flags, Instance, Ints
 from ml.placement.policy import Policy, load_policy
 from ml.placement.reading import read_instance
 from ml.placement.solve import Solution, solve
@@ -71,28 +71,64 @@ def run(features: Features, writer: Writer, policy: Policy | None = None) -> Pla
             features, writer.read("latency_candidates"), policy or load_policy()
         )
         level = _level(writer.read("latency_candidates"), instance.policy)
-        solution = solve(instance)
-        frames = tables(solution, level)
+        found = find_plans(instance)
+        frames = tables(found, level)
     for name, frame in frames.items():
         writer.write(name, frame, STAGE)
-    return _result(solution, frames["placement_runs"])
+    return _result(found.recommended, frames["placement_runs"])
 
 
 def _level(candidates: pd.DataFrame, policy: Policy) -> float:
     return float(candidates["interval_level"].min()) if len(candidates) else policy.interval_level
 
 
-def tables(solution: Solution, level: float) -> dict[str, pd.DataFrame]:
-    """Return every table of the stage for a solution.
+@dataclass(frozen=True)
+class Found:
+    """The recommended plan, and the two ends of the trade between cost and waiting."""
+
+    recommended: Solution
+    ends: tuple[Solution, Solution]
+
+
+def find_plans(instance: Instance, *, quick: bool = False) -> Found:
+    """Search for the recommended plan and for both ends.
+
+    A search ends near where it began, so an end may turn out better at the recommended plan's own
+    weights; then the search begins again there. Nothing is recommended that a published plan beats.
 
     Args:
-        solution: The recommended plan.
+        instance: The problem.
+        quick: Begin at today's plan alone, not at several fixed starts.
+    """
+    first = solve(instance, quick=quick)
+    ends = (plans.least_cost(first), plans.best_latency(first))
+    again = [solve(instance, start=end.fleet.chosen) for end in ends if _beats(end, first)]
+    return Found(min([first, *again], key=_rank), ends)
+
+
+def _rank(solution: Solution) -> tuple[int, int]:
+    """Fewer services that break a rule come first, then cost."""
+    return int((solution.table.is_stuck | excused(solution)).sum()), solution.upper_micro
+
+
+def _beats(end: Solution, own: Solution) -> bool:
+    strict = strict_today(own)
+    fleet = evaluate_fleet(own.instance, own.space, end.fleet.chosen, strict)
+    return int(fleet.cost_micro.sum()) < own.upper_micro
+
+
+def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
+    """Return every table of the stage.
+
+    Args:
+        found: The plans.
         level: Stated coverage of the latency intervals.
     """
+    solution = found.recommended
     instance = solution.instance
     inputs, config = instance.digest(), instance.policy.digest()
     runs, services, placed = [], [], []
-    for kind, fleet, stop in _kinds(solution):
+    for kind, fleet, stop in _kinds(found):
         plan = publish.plan_id(inputs, config, kind)
         _check(solution, fleet, kind)
         runs.append(_run_row(solution, fleet, kind, plan, stop, inputs, config))
@@ -109,14 +145,15 @@ def tables(solution: Solution, level: float) -> dict[str, pd.DataFrame]:
     }
 
 
-def _kinds(solution: Solution) -> list[tuple[str, Fleet, str]]:
+def _kinds(found: Found) -> list[tuple[str, Fleet, str]]:
     """Return the published plans, all evaluated with the same weights and the same code."""
+    solution = found.recommended
     instance, space, today = solution.instance, solution.space, strict_today(solution)
 
     def strictly(chosen: Ints) -> Fleet:
         return evaluate_fleet(instance, space, chosen, today)
 
-    cheap, fast = plans.least_cost(solution), plans.best_latency(solution)
+    cheap, fast = found.ends
     own = (strictly(solution.fleet.chosen), solution.stop_reason)
     ends = (
         own,

@@ -20,23 +20,43 @@ from ml.placement import (
     placements,
     price_service_sets,
     random_matched_plans,
-    solve,
 )
 from ml.placement.rules import spread_instances
-from ml.placement.run import tables
+from ml.placement.run import Found, find_plans, tables
 from ml.placement.solve import Solution
 from ml.placement.subsets import build_space
 from tests.ml.placement.builder import build_instance
 
 
 @lru_cache
+def _found() -> Found:
+    return find_plans(build_instance(24, 4, 21, hours=6), quick=True)
+
+
 def _solution() -> Solution:
-    return solve(build_instance(24, 4, 21, hours=6), quick=True)
+    return _found().recommended
 
 
 @lru_cache
 def _tables() -> dict[str, pd.DataFrame]:
-    return tables(_solution(), 0.8)
+    return tables(_found(), 0.8)
+
+
+def test_each_plan_is_the_best_published_one_by_its_own_measure() -> None:
+    runs, services = _tables()["placement_runs"], _tables()["placement_services"]
+    sums = services.assign(
+        bill=services["compute_usd_per_hour"] + services["egress_usd_per_hour"],
+        waited=services["mean_latency_ms"] * services["mean_rps"],
+    )
+    by_plan = sums.groupby("plan_id")[["bill", "waited"]].sum()
+    kinds = runs.set_index("plan_kind")
+    searched = kinds.loc[["recommended", "least_cost", "best_latency"]]
+    cost = searched["upper_bound_usd_per_hour"]
+    assert cost["recommended"] <= cost.min() + 1e-6
+    bill = by_plan.loc[searched["plan_id"], "bill"]
+    assert bill.loc[kinds.loc["least_cost", "plan_id"]] <= bill.min() + 1e-6
+    waited = by_plan.loc[searched["plan_id"], "waited"]
+    assert waited.loc[kinds.loc["best_latency", "plan_id"]] <= waited.min() * (1 + 1e-9)
 
 
 def test_every_table_keeps_its_contract(tmp_path: Path) -> None:
@@ -102,7 +122,7 @@ def test_bytes_repeat_on_one_and_two_threads(tmp_path: Path) -> None:
     hashes = []
     for threads in (1, 2):
         with threadpool_limits(limits=threads):
-            frames = tables(solve(build_instance(20, 4, 5, hours=6), quick=True), 0.8)
+            frames = tables(find_plans(build_instance(20, 4, 5, hours=6), quick=True), 0.8)
         writer = Writer(tmp_path / str(threads), tmp_path / "models")
         paths = [writer.write(name, frame, "placement") for name, frame in frames.items()]
         hashes.append([hashlib.sha256(p.read_bytes()).hexdigest() for p in paths])
