@@ -81,7 +81,8 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
     Args:
         instance: The problem.
         quick: Begin at today's plan alone, not at several fixed starts.
-        start: Begin at this plan alone; numbers of :func:`space_of` the instance.
+        start: Begin at this plan alone, and end only where no exchange of two services helps;
+            numbers of :func:`space_of` the instance.
 
     Raises:
         InfeasibleError: If no plan keeps the fleet's rules.
@@ -96,7 +97,7 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
     today, today_fleet = describe_today(instance, space)
     search = _Search(instance, space, today, today_fleet)
     if start is not None:
-        return search.ended(start)
+        return search.ended(start, pairs=True)
     if quick:
         return search.ended(today.home)
     if instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
@@ -129,11 +130,11 @@ class _Search:
     today: Today
     today_fleet: Fleet
 
-    def ended(self, begin: Ints) -> Solution:
+    def ended(self, begin: Ints, *, pairs: bool = False) -> Solution:
         """Return the end of the search from a plan; services it slows down are excused."""
         today = _waived(self.instance, self.space, self.today, begin)
         try:
-            return _settle(self.instance, self.space, today, self.today_fleet, begin)
+            return _settle(self.instance, self.space, today, self.today_fleet, begin, pairs=pairs)
         except InfeasibleError:
             if begin is self.today.home:
                 raise
@@ -199,7 +200,13 @@ def _rank(solution: Solution) -> tuple[int, int]:
 
 
 def _settle(
-    instance: Instance, space: SetSpace, today: Today, today_fleet: Fleet, start: Ints
+    instance: Instance,
+    space: SetSpace,
+    today: Today,
+    today_fleet: Fleet,
+    start: Ints,
+    *,
+    pairs: bool = False,
 ) -> Solution:
     """Search; where rules of services contradict each other, those services stay where they are.
 
@@ -208,7 +215,7 @@ def _settle(
     """
     while True:
         rounds = instance.policy.best_response_rounds
-        found = _descend(instance, space, today, today_fleet, start, rounds)
+        found = _descend(instance, space, today, today_fleet, start, rounds, pairs=pairs)
         if isinstance(found, Solution):
             return found
         if not (found & ~today.pinned).any():
@@ -228,6 +235,8 @@ def _descend(
     today_fleet: Fleet,
     start: Ints,
     max_rounds: int,
+    *,
+    pairs: bool,
 ) -> Solution | Flags:
     """Return the best plan from a start, or the services that break a rule in the last one."""
     capacity, moves = instance.capacity_vcpu, move_limit(instance)
@@ -252,6 +261,8 @@ def _descend(
                 break
             if not trial.correct(known):
                 following = trial.in_parts()
+                if pairs and following is fleet:
+                    following = trial.in_pairs()
                 break
         if not master.is_feasible and best is None:
             raise explain_shortage(instance, table, master)

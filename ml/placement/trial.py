@@ -151,3 +151,22 @@ class Trial:
             return apply(apply(base, services[:half]), services[half:])
 
         return apply(self.fleet, self.changed)
+
+    def in_pairs(self) -> Fleet:
+        """Return the fleet with those exchanges of two services that each help.
+
+        Under a move budget one service can only gain a region that another gives up: halves of a
+        proposal part the two, and neither helps alone.
+        """
+        services = self.changed
+        base = self.fleet
+        rank = self._rank(base)
+        for i, first in enumerate(services):
+            for second in services[i + 1 :]:
+                pair = np.array([first, second])
+                if (base.chosen[pair] == self.master.chosen[pair]).any():
+                    continue
+                trial = self._with(base, pair)
+                if (found := self._rank(trial)) < rank:
+                    base, rank = trial, found
+        return base

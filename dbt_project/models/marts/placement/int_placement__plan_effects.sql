@@ -78,7 +78,10 @@ monthly as (
         current_services.slo_met_share as slo_met_share_before,
         planned.slo_met_share as slo_met_share_after,
         current_services.is_feasible as is_feasible_before,
-        planned.is_feasible as is_feasible_after,
+        -- The plan may slow a service down where nothing spares it; that is a weak plan for the
+        -- service, said as a degradation, and not the absence of one.
+        planned.is_feasible
+        or coalesce(planned.broken_rule, '') = 'SLOWER_THAN_TODAY' as is_feasible_after,
         current_services.broken_rule as broken_rule_before,
         -- Errors taken as logistic: scale s has mean absolute size 2 s ln 2 and half-width
         -- s ln((1 + L) / (1 - L)). The case keeps unknown unknown, as least() drops nulls.
