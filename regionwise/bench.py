@@ -66,7 +66,12 @@ def _measure(settings: Settings, factor: float) -> Measurement:
                 *("--days", str(settings.days), "--seed", str(settings.seed)),
             ],
             cwd=ROOT,
-            env=os.environ | {"REGIONWISE_DATA": str(Path(folder))},
+            # A fleet ten times as large may move ten times as much.
+            env=os.environ
+            | {
+                "REGIONWISE_DATA": str(Path(folder)),
+                "REGIONWISE_MOVE_BUDGET": str(round(settings.move_budget * max(1.0, factor))),
+            },
             capture_output=True,
             text=True,
             check=False,
