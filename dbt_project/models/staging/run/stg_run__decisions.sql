@@ -1,9 +1,10 @@
--- The branch for an absent file is indented by its template.
--- noqa: disable=LT02
 {#- Nobody has decided anything yet: no file, no row. -#}
 {%- set path = env_var('REGIONWISE_DATA') ~ '/decisions/decisions.parquet' -%}
 {%- set is_there = not execute or file_is_there(path) -%}
 with
+
+-- The branch for an absent file is indented by its template.
+-- noqa: disable=LT02
 
 source as (
     {%- if is_there %}

@@ -1,9 +1,10 @@
--- The branch for an absent file is indented by its template.
--- noqa: disable=LT02
 {#- A build started by dbt alone has no record of itself: no row then. -#}
 {%- set path = env_var('REGIONWISE_DATA') ~ '/runs/meta_run.parquet' -%}
 {%- set is_there = not execute or file_is_there(path) -%}
 with
+
+-- The branch for an absent file is indented by its template.
+-- noqa: disable=LT02
 
 source as (
     {%- if is_there %}
