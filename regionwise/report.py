@@ -229,7 +229,8 @@ def _certificate(head: dict[str, Any]) -> str:
     if head["gap_share"] is None:
         return "no certified plan"
     rank = "" if head["p_plan"] is None else f"; rank among random plans p = {head['p_plan']:.3f}"
-    return f"plan at most {100 * head['gap_share']:.3f} % from the best possible one{rank}"
+    gap = 100 * head["gap_share"]
+    return f"with call flows as this plan implies, at most {gap:.3f} % above the best plan{rank}"
 
 
 def _save(settings: Settings, run_id: str, content: dict[str, Any], summary: str) -> None:
