@@ -60,7 +60,7 @@ def test_every_table_and_column_is_described(marts: duckdb.DuckDBPyConnection) -
     bare = marts.execute(
         "select table_name from duckdb_tables() where comment is null or comment = '' union all "
         "select table_name || '.' || column_name from duckdb_columns() "
-        "where comment is null or comment = ''"
+        "where not internal and coalesce(comment, '') = ''"
     ).fetchall()
     assert bare == []
 
@@ -95,7 +95,7 @@ def test_every_service_has_one_recommendation_and_every_region_an_answer(
 def test_the_plan_is_certified(marts: duckdb.DuckDBPyConnection) -> None:
     gap, low, high = _one(
         marts,
-        "select gap_share, lower_bound_usd_per_hour, upper_bound_usd_per_hour "
+        "select gap_share, monthly_objective_bound_usd, monthly_objective_usd "
         "from fct_plan_totals where plan_kind = 'recommended'",
     )
     assert 0 <= gap <= 0.001
@@ -112,8 +112,7 @@ def test_both_arms_serve_all_demand_and_the_twin_is_exact(
     names = {
         name for (name,) in marts.execute("select check_name from fct_experiment_checks").fetchall()
     }
-    assert any("offered" in name or "demand" in name for name in names)
-    assert any("a_a" in name or "aa" in name or "identical" in name for name in names), names
+    assert names >= {"demand_equal", "demand_total", "requests_conserved", "twin_same_plan_twice"}
 
 
 def test_the_evaluation_begins_after_the_last_day_the_plan_knew(
