@@ -195,6 +195,9 @@ def _money(head: dict[str, Any]) -> str:
     value, low, high = (head[f"monthly_saving{part}_usd"] for part in ("", "_lo", "_hi"))
     if value is None:
         return "no plan to price"
+    if value < 0:
+        # A cost is said as a cost: its interval turns round with it.
+        low, high = (None if end is None else -end for end in (high, low))
     word = "saves" if value >= 0 else "costs"
     return f"{word} ${abs(value):,.0f} a month{_interval(head, low, high, '${:,.0f}')}"
 
@@ -203,8 +206,10 @@ def _latency(head: dict[str, Any]) -> str:
     value, low, high = (head[f"mean_latency_delta{part}_ms"] for part in ("", "_lo", "_hi"))
     if value is None:
         return "latency not predicted"
-    word = "faster" if value < 0 else "slower"
-    return f"users wait {abs(value):.1f} ms {word}{_interval(head, low, high, '{:+.1f}')}"
+    interval = _interval(head, low, high, "{:+.1f}")
+    if low is not None and high is not None and low <= 0 <= high:
+        return f"no clear change of latency, {value:+.1f} ms{interval}"
+    return f"users wait {abs(value):.1f} ms {'less' if value < 0 else 'longer'}{interval}"
 
 
 def _interval(head: dict[str, Any], low: float | None, high: float | None, form: str) -> str:
