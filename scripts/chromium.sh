@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
 # The browser tests drive Debian's Chromium: find it, or install it where that is allowed.
 set -euo pipefail
-for name in chromium chromium-browser google-chrome; do
-    if command -v "$name" >/dev/null 2>&1; then exit 0; fi
-done
+if [ -x /usr/bin/chromium ]; then exit 0; fi
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo -n"
 if command -v apt-get >/dev/null 2>&1; then

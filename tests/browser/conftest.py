@@ -84,7 +84,8 @@ def chromium() -> Iterator[Any]:
     """Return a browser with a new profile."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
+        # Pages that nobody looked at must not count as looked at.
+        pytest.fail(f"no {CHROMIUM}: scripts/chromium.sh installs it (apt-get install chromium)")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser
