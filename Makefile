@@ -56,7 +56,7 @@ validate: setup  ## Check a folder of raw tables: DATA=folder
 doctor: setup  ## Look at this machine and this data folder
 	@$(RUN) doctor
 bench: setup  ## Measure time and memory at the demo's size and ten-fold
-	@$(RUN) bench
+	@$(RUN) bench build
 test: setup-dev  ## Everything that decides whether a change lands
 	@scripts/test.sh
 lint: setup-dev  ## Lint, types and import rules only

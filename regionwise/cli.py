@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from regionwise import config
+from regionwise.bench.commands import bench
 from regionwise.exits import Exit, Stop
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(bench, name="bench")
 Input = Annotated[
     Path | None,
     typer.Option("--input", help="Folder of raw tables; without it a synthetic world is built."),
@@ -119,18 +121,6 @@ def export(
     from regionwise import doors
 
     print(doors.export(config.load(), out))
-
-
-@app.command()
-def bench(
-    factors: Annotated[str, typer.Option(help="Sizes, as multiples of 150 services.")] = "1,10",
-    as_json: AsJson = False,
-) -> None:
-    """Measure time and memory of a build, stage by stage, in folders of its own."""
-    from regionwise import bench as measure
-
-    sizes = tuple(float(part) for part in factors.split(","))
-    print(measure.run(config.load(), sizes, as_json=as_json))
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Measurements: what a build costs, and how the solvers do on problems with known answers."""
