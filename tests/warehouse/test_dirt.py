@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 
 GOAL = 0.99
 
@@ -88,27 +89,34 @@ def test_rows_read_are_kept_or_set_aside(small_world: Path) -> None:
     assert [row for row in account if row[1] != row[2] + row[3]] == []
 
 
+def wrong_hours(data: Path) -> tuple[set[tuple[object, ...]], set[tuple[object, ...]]]:
+    """Return the planted and the reported gaps and shifted days: check, scope, day."""
+    ledger = data / "truth" / "dirt_ledger.parquet"
+    with duckdb.connect(str(data / "build" / "warehouse.duckdb"), read_only=True) as connection:
+        planted = connection.sql(f"""
+            select distinct case kind when 'gap' then 'MISSING_HOURS' else 'SHIFTED_HOURS' end,
+                'origin:' || region_id, cast(observed_at as date)
+            from '{ledger}' where kind in ('gap', 'shifted_hour')
+        """).fetchall()
+        found = connection.sql("""
+            select check_id, scope, observed_on from int_quality__checks
+            where check_id in ('MISSING_HOURS', 'SHIFTED_HOURS')
+        """).fetchall()
+    return set(planted), set(found)
+
+
 def test_wrong_clocks_and_gaps_are_reported(small_world: Path) -> None:
-    ledger = small_world / "truth" / "dirt_ledger.parquet"
-    with duckdb.connect(
-        str(small_world / "build" / "warehouse.duckdb"), read_only=True
-    ) as connection:
-        planted = set(
-            connection.sql(f"""
-                select distinct case kind when 'gap' then 'MISSING_HOURS' else 'SHIFTED_HOURS' end,
-                    'origin:' || region_id, cast(observed_at as date)
-                from '{ledger}' where kind in ('gap', 'shifted_hour')
-            """).fetchall()
-        )
-        found = set(
-            connection.sql("""
-                select check_id, scope, observed_on from int_quality__checks
-                where check_id in ('MISSING_HOURS', 'SHIFTED_HOURS')
-            """).fetchall()
-        )
+    planted, found = wrong_hours(small_world)
     assert planted, "the fixed seed of this world plants a gap and shifted days"
     # A short history has few days to know the usual shape from: a miss is possible, an
     # accusation of a sound day is not.
     assert found <= planted, found - planted
     gaps = {row for row in planted if row[0] == "MISSING_HOURS"}
     assert gaps <= found, gaps - found
+
+
+@pytest.mark.e2e
+def test_a_long_history_finds_every_wrong_clock_and_gap(demo_data: Path) -> None:
+    planted, found = wrong_hours(demo_data)
+    assert {row[0] for row in planted} == {"MISSING_HOURS", "SHIFTED_HOURS"}
+    assert found == planted
