@@ -22,6 +22,7 @@ from ml.placement.instance import (
     Ints,
 )
 from ml.placement.slots import Slots
+from ml.placement.terms import extra_terms
 
 RULES = (
     "NOT_OFFERED",
@@ -67,11 +68,15 @@ class Assessed:
     """Regions added against today, ``(S, X)``."""
     bucket: Ints
     """Utilisation bucket of the mean load, ``(S, X, K)``."""
+    carbon: Floats
+    elastic: Floats
+    """Price of rules declared elastic that the set breaks; see :mod:`ml.placement.terms`."""
 
     @property
     def total(self) -> Floats:
         """Cost that the service itself causes, $ per hour, ``(S, X)``."""
-        return self.compute + self.open + self.egress + self.waiting + self.moving
+        billed = self.compute + self.open + self.egress
+        return billed + self.waiting + self.moving + self.carbon + self.elastic
 
 
 @dataclass(frozen=True)
@@ -185,12 +190,17 @@ def _broken(
     add("MAX_REGIONS", (slots.size > instance.policy.max_regions_cap) & ~at_home)
     add("MIN_REGIONS", slots.size < instance.min_regions[services][:, None])
     hard = ~np.isnan(instance.slo_ms[services])[:, None]
+    hard &= instance.policy.elastic_slo_usd_per_request is None
     add("SLO_MISSED", hard & (slo < instance.policy.slo_demand_share - _CEIL_SLACK))
     floor, proof = today.served_floor[services], instance.loss_proof[services][:, None]
     add("N1_LOSS", (proof & (slots.size < 2)) | (served < floor[:, None] - _CEIL_SLACK))
     vcpu = instances * instance.cpu_cores[services][:, None, None]
     room = np.where(slots.used, instance.capacity_vcpu[slots.region], np.inf)
     add("NO_CAPACITY", (vcpu > room + _CEIL_SLACK).any(axis=2))
+    if instance.memory_capacity_gb is not None:
+        memory = instances * instance.memory_gb[services][:, None, None]
+        room = np.where(slots.used, instance.memory_capacity_gb[slots.region], np.inf)
+        add("NO_CAPACITY", (memory > room + _CEIL_SLACK).any(axis=2))
     add("SLOWER_THAN_TODAY", mean_ms > today.slowest_ms[services][:, None] * (1.0 + _CEIL_SLACK))
     return broken
 
@@ -229,6 +239,7 @@ def assess(
     size = np.broadcast_to(slots.size, demand.shape)
     extra = instance.replica_usd[services][:, None] * (size - 1)
     added = slots.member & ~instance.current[services][:, None, :]
+    optional = extra_terms(instance, slots, instances, slo, added.sum(axis=2))
     return Assessed(
         instances=instances,
         compute=(instances * price).sum(axis=2),
@@ -246,4 +257,6 @@ def assess(
         broken=_broken(instance, slots, today, instances, slo, served, mean_ms),
         added=added.sum(axis=2),
         bucket=at,
+        carbon=optional.carbon,
+        elastic=optional.elastic,
     )

@@ -102,6 +102,18 @@ class Instance:
     """$ per GB sent from row to column, ``(R, R)``."""
     capacity_vcpu: Floats
     """Infinite where no limit is known, ``(R,)``."""
+    carbon_g_per_kwh: Floats | None = None
+    """Grid intensity, NaN where unknown, ``(R,)``."""
+    carbon_priced: bool = False
+    """Carbon counts in the cost: it has a price, and every usable region a figure."""
+    memory_capacity_gb: Floats | None = None
+    """Infinite where no limit is known, ``(R,)``; none at all without any limit."""
+    bill_cap_usd: float = float("inf")
+    """Most that compute, open regions and transfer may cost, $ per hour."""
+    rent_usd: Floats | None = None
+    """$ per vCPU-hour in regions whose capacity is elastic and overrun, ``(R,)``."""
+    move_rent_usd: float = 0.0
+    """$ per hour and added region once an elastic move budget is overrun."""
     notes: tuple[tuple[str, str, str], ...] = ()
     """Degradations met while reading: code, scope, detail."""
 
@@ -119,6 +131,16 @@ class Instance:
     def n_origins(self) -> int:
         """Number of user origins O."""
         return len(self.origin_ids)
+
+    @property
+    def has_extra_terms(self) -> bool:
+        """Whether :func:`ml.placement.terms.extra_terms` adds anything to the cost of plans."""
+        return (
+            self.carbon_priced
+            or self.policy.elastic_slo_usd_per_request is not None
+            or self.rent_usd is not None
+            or self.move_rent_usd != 0
+        )
 
     @property
     def workers(self) -> Floats:

@@ -78,7 +78,7 @@ def lower_bound(
 def overload(table: PlanTable, chosen: Ints, capacity: Floats, moves: float) -> float:
     """Return vCPU above the limits plus added regions above the budget."""
     services = np.arange(len(chosen))
-    use = table.vcpu(services, chosen).sum(axis=0)
+    use = table.uses(services, chosen).sum(axis=0)
     over = np.maximum(0.0, use - capacity - _ROW_SLACK).sum()
     added = int(table.added[services, chosen].sum())
     return float(over + max(0.0, added - moves))
@@ -143,7 +143,7 @@ def _without_capacity(table: PlanTable, capacity: Floats, moves: float) -> Maste
 def _start(table: PlanTable, incumbent: Ints | None) -> Columns:
     """Begin with each service's cheapest plans, the one that adds least, and the incumbent."""
     n = len(table.cpu_cores)
-    nothing = np.zeros(table.space.member.shape[1])
+    nothing = np.zeros(table.space.member.shape[1] * 2 + 1)
     picked: list[tuple[int, int]] = []
     for s in range(n):
         value = table.reduced(nothing, 0.0, s, s + 1)[0]

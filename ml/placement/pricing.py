@@ -39,6 +39,9 @@ class PlanTable:
     slo_share: Floats
     is_stuck: Flags
     """Services without any plan that keeps their rules, ``(S,)``."""
+    memory_gb: Floats | None = None
+    """Size of an instance, ``(S,)``, where memory is limited; see :mod:`ml.placement.rows`."""
+    is_bill_capped: bool = False
 
     @property
     def n_open(self) -> int:
@@ -52,21 +55,39 @@ class PlanTable:
         np.add.at(use, (np.arange(len(services))[:, None], self.space.slot_region[plans]), taken)
         return use
 
+    def uses(self, services: Ints, plans: Ints) -> Floats:
+        """Return what plans use of every shared row, in the order of ``rows.row_limits``."""
+        parts = [self.vcpu(services, plans)]
+        if self.memory_gb is not None:
+            use = np.zeros_like(parts[0])
+            taken = self.instances[services, plans] * self.memory_gb[services][:, None]
+            rows = np.arange(len(services))[:, None]
+            np.add.at(use, (rows, self.space.slot_region[plans]), taken)
+            parts.append(use)
+        if self.is_bill_capped:
+            parts.append(self.bill_usd[services, plans][:, None])
+        return np.concatenate(parts, axis=1)
+
     def reduced(self, capacity_dual: Floats, move_dual: float, first: int, last: int) -> Floats:
         """Return micro-dollars of services ``first`` to ``last`` at prices for the shared rows.
 
         Args:
-            capacity_dual: $ per vCPU-hour, ``(R,)``.
+            capacity_dual: $ per unit of each shared row, the first R per vCPU-hour.
             move_dual: $ per hour and added region.
             first: First service.
             last: One past the last service.
         """
         found = np.where(self.is_open[first:last], self.cost_micro[first:last], _CLOSED)
         value = found + self.added[first:last] * (move_dual * MICRO)
-        if capacity_dual.any():
-            rent = capacity_dual[self.space.slot_region] * MICRO * self.space.slot_used
+        sizes = [self.cpu_cores] if self.memory_gb is None else [self.cpu_cores, self.memory_gb]
+        n = self.space.member.shape[1]
+        for i, size in enumerate(sizes if capacity_dual.any() else ()):
+            price = capacity_dual[i * n : (i + 1) * n]
+            rent = price[self.space.slot_region] * MICRO * self.space.slot_used
             use = (self.instances[first:last] * rent).sum(axis=2)
-            value = value + use * self.cpu_cores[first:last, None]
+            value = value + use * size[first:last, None]
+        if self.is_bill_capped:
+            value = value + self.bill_usd[first:last] * (capacity_dual[-1] * MICRO)
         return np.asarray(value, dtype=np.float64)
 
 
@@ -140,4 +161,6 @@ def table_of(
         mean,
         slo,
         is_stuck & ~instance.is_fixed,
+        None if instance.memory_capacity_gb is None else instance.memory_gb,
+        bool(np.isfinite(instance.bill_cap_usd)),
     )

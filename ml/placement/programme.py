@@ -32,7 +32,7 @@ class Columns:
         """Collect plans of the table; doubles are dropped."""
         unique = np.unique(pairs, axis=0)
         s, p = unique[:, 0], unique[:, 1]
-        return cls(unique, table.cost_micro[s, p], table.vcpu(s, p), table.added[s, p])
+        return cls(unique, table.cost_micro[s, p], table.uses(s, p), table.added[s, p])
 
     @property
     def n(self) -> int:

@@ -23,6 +23,7 @@ from ml.placement.instance import (
 )
 from ml.placement.policy import Policy
 from ml.placement.reading_latency import flag, latency_parts, number, physics_candidates, positions
+from ml.placement.reading_rules import optional_facts, with_own_rules
 
 _MISSING_RTT_MS = 1000.0
 
@@ -72,6 +73,8 @@ def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) 
     where = features.read("feat_placement__service_regions")
     blocker, evidence, current = _blockers(where, service_ids, region_ids, regions, known, policy)
     facts = _service_facts(services, policy, blocker, has_p95, notes)
+    blocker, evidence = with_own_rules(policy, service_ids, region_ids, blocker, evidence, facts)
+    optional = optional_facts(policy, regions, region_ids, blocker, notes.rows)
     load = _propagated(mean.sum(axis=1), edges, len(service_ids))
     idle = load <= 0
     frozen = np.isin(service_ids, policy.frozen_services)
@@ -103,6 +106,7 @@ def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) 
         capacity_vcpu=number(regions, "capacity_vcpu", np.inf),
         notes=tuple(sorted(set(notes.rows))),
         **facts,
+        **optional,
     )
 
 

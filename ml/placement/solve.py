@@ -20,6 +20,7 @@ from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.master import Master, overload, solve_master
 from ml.placement.pricing import PlanTable, price_all
 from ml.placement.repair import Repair, slowed
+from ml.placement.rows import row_limits
 from ml.placement.rules import cheapest_sets
 from ml.placement.slots import Clients
 from ml.placement.subsets import SetSpace, build_space
@@ -239,7 +240,7 @@ def _descend(
     pairs: bool,
 ) -> Solution | Flags:
     """Return the best plan from a start, or the services that break a rule in the last one."""
-    capacity, moves = instance.capacity_vcpu, move_limit(instance)
+    capacity, moves = row_limits(instance), move_limit(instance)
     fleet = evaluate_fleet(instance, space, start, today)
     best: Solution | None = None
     stop = "rounds"

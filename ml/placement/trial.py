@@ -11,6 +11,7 @@ from ml.placement.fleet import Fleet, evaluate_fleet
 from ml.placement.instance import Flags, Instance, Ints
 from ml.placement.master import Master
 from ml.placement.pricing import PlanTable
+from ml.placement.rows import overrun
 from ml.placement.subsets import SetSpace
 
 # Whoever is slowed down did not ask for it: no other rule is kept at that price.
@@ -33,10 +34,7 @@ def rank_of(instance: Instance, table: PlanTable, fleet: Fleet) -> Rank:
     reported, and any plan has them.
     """
     n = np.arange(instance.n_services)
-    use = np.zeros(instance.n_regions)
-    vcpu = fleet.assessed.instances[:, 0] * instance.cpu_cores[:, None]
-    np.add.at(use, table.space.slot_region[fleet.chosen], vcpu)
-    over = np.maximum(0.0, use - instance.capacity_vcpu - 1e-6).sum()
+    over = overrun(instance, table.space, fleet)
     over += max(0.0, table.added[n, fleet.chosen].sum() - move_limit(instance))
     slow = fleet.assessed.broken[:, 0] & SLOWER != 0
     broken = int(broken_in(instance, table, fleet).sum() + _SLOW_WEIGHT * slow.sum())
