@@ -67,11 +67,7 @@ class Twin(_Frozen):
 
     days: int = Field(default=28, ge=1)
     replications: int = Field(default=30, ge=2)
-    replication_days: int = Field(default=7, ge=1)
-    replication_windows: int = Field(default=2, ge=1)
-    replication_detail: bool = False
-    quantile_replications: int = Field(default=0, ge=0)
-    quantile_days: int = Field(default=1, ge=1)
+    detail_replications: int = Field(default=30, ge=1)
     input_draws: int = Field(default=200, ge=0)
     input_days: int = Field(default=1, ge=1)
     input_windows: int = Field(default=4, ge=1)

@@ -1,8 +1,9 @@
 """The twin: both plans on the same demand and the same random numbers. No p-value.
 
 Three passes. The *full* run (replication 0, every evaluation day, histograms) gives the level.
-*Replications* run part of the days with other random numbers; each is compared with the full run
-on the same days, so that thinning moves no level. *Input draws* do the same for uncertain inputs.
+*Replications* run every day again with other random numbers: the estimate is their mean, so that an
+incident of one replication counts once in R, and never more. *Input draws* run a few days with
+uncertain inputs and the random numbers of the full run; what they move is added to the mean.
 """
 
 from __future__ import annotations
@@ -50,9 +51,12 @@ class TwinResult:
     notes: tuple[str, ...]
 
 
+_Snapshots = dict[str, Snapshot]
+
+
 @dataclass(frozen=True)
 class _Pair:
-    """Snapshots of both arms on some days, and of the full run on the same days."""
+    """Snapshots of both arms with other inputs, and of the full run on the same days."""
 
     treatment: Snapshot
     control: Snapshot
@@ -126,19 +130,10 @@ class Twin:
         self._top = top_services(full["control"])
         self._bases: dict[tuple[object, ...], Snapshot] = {}
 
-    def _pair(
-        self,
-        days: list[date],
-        *,
-        replication: int = 0,
-        inputs: Mapping[str, float] | None = None,
-        detail: bool,
-    ) -> _Pair:
+    def _pair(self, days: list[date], inputs: Mapping[str, float], *, detail: bool) -> _Pair:
         snaps: dict[str, Snapshot] = {}
         for arm in ("treatment", "control"):
-            outcomes = self._world.run(
-                self._plans[arm], days, replication=replication, inputs=inputs, detail=detail
-            )
+            outcomes = self._world.run(self._plans[arm], days, inputs=inputs, detail=detail)
             snaps[arm] = snapshot(reduce_outcomes(outcomes), self._top, detail=detail)
             snaps[f"base_{arm}"] = self._base(arm, days, detail=detail)
         return _Pair(**snaps)
@@ -151,30 +146,27 @@ class Twin:
             self._bases[key] = snapshot(self._full[arm], self._top, cut, detail=detail)
         return self._bases[key]
 
-    def replications(self) -> tuple[list[_Pair], list[_Pair]]:
-        """Return the pairs of the plain and of the detailed replications, without number 0."""
+    def replications(self) -> tuple[list[_Snapshots], list[_Snapshots]]:
+        """Return every replication but number 0, and those of them that carry histograms."""
         twin = self._settings.twin
-        count = twin.replications - 1
-        plain = [
-            self._pair(
-                self._window(r - 1, count, twin.replication_windows, twin.replication_days),
-                replication=r,
-                detail=twin.replication_detail,
+        found = []
+        for number in range(1, twin.replications):
+            detail = number < twin.detail_replications
+            found.append(
+                {
+                    arm: snapshot(
+                        reduce_outcomes(
+                            self._world.run(
+                                self._plans[arm], self._days, replication=number, detail=detail
+                            )
+                        ),
+                        self._top,
+                        detail=detail,
+                    )
+                    for arm in ("treatment", "control")
+                }
             )
-            for r in range(1, twin.replications)
-        ]
-        if twin.replication_detail:
-            return plain, plain
-        count = twin.quantile_replications - 1
-        detailed = [
-            self._pair(
-                self._window(r - 1, count, twin.replication_windows, twin.quantile_days),
-                replication=r,
-                detail=True,
-            )
-            for r in range(1, twin.quantile_replications)
-        ]
-        return plain, detailed
+        return found, found[: max(0, twin.detail_replications - 1)]
 
     def draws(self) -> list[_Pair]:
         """Return one pair per input draw; the first ``input_detail_draws`` have histograms."""
@@ -188,7 +180,7 @@ class Twin:
                 self._window(index, rich, twin.input_windows, twin.input_days)
                 if index < rich
                 else self._window(index - rich, plain, twin.input_windows, twin.input_days),
-                inputs=drawn,
+                drawn,
                 detail=index < rich,
             )
             for index, drawn in enumerate(factors)
@@ -213,10 +205,9 @@ class Twin:
         estimates = {}
         for name in base["control"]:
             has_detail = name in DETAIL_METRICS
-            pairs = detailed if has_detail else plain
+            replications = detailed if has_detail else plain
             usable = drawn[: self._settings.twin.input_detail_draws] if has_detail else drawn
-            estimates[name] = _estimate(name, base, pairs, usable)
-        every = [*plain, *([] if detailed is plain else detailed)]
+            estimates[name] = _estimate(name, base, replications, usable)
         return TwinResult(
             self._full["control"],
             self._full["treatment"],
@@ -225,20 +216,19 @@ class Twin:
             {
                 arm: max(
                     [base[arm][UTILISATION]]
-                    + [getattr(pair, arm)[UTILISATION] for pair in (*every, *drawn)]
+                    + [replication[arm][UTILISATION] for replication in plain]
+                    + [getattr(pair, arm)[UTILISATION] for pair in drawn]
                 )
                 for arm in ("control", "treatment")
             },
-            self._notes(detailed),
+            self._notes(len(detailed)),
         )
 
-    def _notes(self, detailed: list[_Pair]) -> tuple[str, ...]:
+    def _notes(self, detailed: int) -> tuple[str, ...]:
         twin = self._settings.twin
         return (
             f"full run: {len(self._days)} days, every hour, replication 0",
-            f"replications: {twin.replications}, number 0 in full, the others on "
-            f"{twin.replication_days} days each ({twin.replication_windows} different stretches); "
-            f"with histograms: {len(detailed) + 1}",
+            f"replications: {twin.replications}, all on every day; with histograms: {detailed + 1}",
             f"input draws: {twin.input_draws} on {twin.input_days} day(s) each "
             f"({twin.input_windows} different stretches), {twin.input_detail_draws} of them with "
             "histograms; levels come from the full run",
@@ -246,19 +236,25 @@ class Twin:
 
 
 def _estimate(
-    name: str, base: Mapping[str, Snapshot], pairs: Sequence[_Pair], drawn: Sequence[_Pair]
+    name: str,
+    base: Mapping[str, Snapshot],
+    replications: Sequence[_Snapshots],
+    drawn: Sequence[_Pair],
 ) -> TwinEstimate:
     scale = scale_of(name)
     full = effect(base["treatment"][name], base["control"][name], scale)
+    others = [
+        effect(each["treatment"][name], each["control"][name], scale) for each in replications
+    ]
 
-    def shifted(pair: _Pair) -> float:
-        # Against the full run on the same days: which days were thinned out moves nothing.
-        moved = effect(pair.treatment[name], pair.control[name], scale)
-        return full + moved - effect(pair.base_treatment[name], pair.base_control[name], scale)
+    def moved(pair: _Pair) -> float:
+        # Same days, same random numbers, other inputs: noise cancels, what is left is the input.
+        theirs = effect(pair.treatment[name], pair.control[name], scale)
+        return theirs - effect(pair.base_treatment[name], pair.base_control[name], scale)
 
-    thetas = np.array([full, *(shifted(pair) for pair in pairs)])
+    thetas = np.array([full, *others])
     theta = float(thetas.mean())
-    draws = np.array([theta - full + shifted(pair) for pair in drawn])
+    draws = np.array([theta + moved(pair) for pair in drawn])
     return TwinEstimate(
         name, scale, base["control"][name], base["treatment"][name], theta, thetas, draws
     )

@@ -65,6 +65,7 @@ class Knobs:
     rtt_weight: float = 0.0
     day_noise: float = 0.04
     replication_noise: float = 0.001
+    incident_factor: float = 1.0
 
 
 class FakeWorld:
@@ -93,6 +94,10 @@ class FakeWorld:
             offered[0, 0, 0] += knob.extra_demand
         ms = np.concatenate([self._latency(day, replication) for day in days], axis=2)
         ms = ms * factors.get("service_time_scale", 1.0) * knob.latency_factor
+        middle = self.first_future_on + timedelta(days=14)
+        if replication == 0 and middle in days and knob.incident_factor != 1.0:
+            # The first service of the treatment, one day, in one replication only.
+            ms[0, :, 24 * days.index(middle) : 24 * days.index(middle) + 24] *= knob.incident_factor
         for service, factor in knob.service_factors.items():
             ms[lab.services.index(service)] *= factor
         chosen = np.array([[(s, r) in pairs for r in lab.regions] for s in lab.services])
@@ -312,8 +317,7 @@ QUICK: dict[str, Any] = {
     "baselines": {"random_matched": 20, "days": 1},
     "twin": {
         "replications": 6,
-        "replication_days": 2,
-        "quantile_replications": 4,
+        "detail_replications": 4,
         "input_draws": 24,
         "input_detail_draws": 20,
     },
