@@ -319,6 +319,77 @@ PLACEMENT_DUALS = Table(
     may_be_empty=True,
 )
 
+# -- inputs of the certificate in SQL -------------------------------------------------------------
+PLACEMENT_CERTIFICATE_PARAMETERS = Table(
+    "placement_certificate_parameters",
+    ("plan_id", "name", "scope"),
+    "The policy of the recommended plan as numbers, for deriving its bounds again.",
+    (
+        _c("plan_id", "text", "The recommended plan; one row of placement_runs."),
+        _c("name", "text", "Name in the policy; or a list of services that a rule spares."),
+        _c("scope", "text", "Member of a list; `*` for a plain value."),
+        _c("value", "double", "The value; 1 for a member of a list.", required=False),
+    ),
+)
+
+PLACEMENT_CERTIFICATE_CLIENTS = Table(
+    "placement_certificate_clients",
+    ("plan_id", "service_id", "region_id"),
+    "Calls that reach each service from each region in which its callers run.",
+    (
+        _c("plan_id", "text", "Plan; one row of placement_runs."),
+        _SERVICE,
+        _c("region_id", "text", "Region that calls."),
+        _c("calls_rps", "double", "Mean calls per second.", low=0),
+        _c("awaited_rps", "double", "Those of them that the caller waits for.", low=0),
+        _c("request_kb_per_second", "double", "Sent to the service.", low=0),
+        _c("response_kb_per_second", "double", "Sent back.", low=0),
+        _c(
+            "callers_usd_per_ms",
+            "double",
+            "What a ms costs the clients of the callers, $ per hour.",
+            required=False,
+            low=0,
+        ),
+    ),
+    may_be_empty=True,
+)
+
+PLACEMENT_CERTIFICATE_CLIENT_HOURS = Table(
+    "placement_certificate_client_hours",
+    ("plan_id", "service_id", "region_id", "hour_bin"),
+    "The same calls at their upper quantile, by hour of the week.",
+    (
+        _c("plan_id", "text", "Plan; one row of placement_runs."),
+        _SERVICE,
+        _c("region_id", "text", "Region that calls."),
+        _c("hour_bin", "bigint", "Bin of hours of the week, from 0.", low=0, high=167),
+        _c("peak_rps", "double", "Calls per second to size for.", low=0),
+    ),
+    may_be_empty=True,
+)
+
+PLACEMENT_CERTIFICATE_ONWARD = Table(
+    "placement_certificate_onward",
+    ("plan_id", "service_id", "region_id"),
+    "What a request leads to that a service serves in a region, its callees staying put.",
+    (
+        _c("plan_id", "text", "Plan; one row of placement_runs."),
+        _SERVICE,
+        _REGION,
+        _c("calls_ms", "double", "Time it spends on calls.", low=0),
+        _c(
+            "onward_usd_per_rps",
+            "double",
+            "Waiting, transfer and instances that one request per second causes, $ per hour.",
+            required=False,
+            low=0,
+        ),
+    ),
+    may_be_empty=True,
+)
+# -- end of the certificate's inputs --------------------------------------------------------------
+
 EXPERIMENT_RESULTS = Table(
     "experiment_results",
     ("experiment_id", "mode", "metric", "role", "segment", "segment_value"),
@@ -531,6 +602,10 @@ TABLES: tuple[Table, ...] = (
     PLACEMENT_PLANS,
     PLACEMENT_ALTERNATIVES,
     PLACEMENT_DUALS,
+    PLACEMENT_CERTIFICATE_PARAMETERS,
+    PLACEMENT_CERTIFICATE_CLIENTS,
+    PLACEMENT_CERTIFICATE_CLIENT_HOURS,
+    PLACEMENT_CERTIFICATE_ONWARD,
     EXPERIMENT_RESULTS,
     EXPERIMENT_CHECKS,
     EXPERIMENT_UNITS,
