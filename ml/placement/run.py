@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.io import Features, Writer
 from ml.placement import explain, plans, publish
+from ml.placement.certificate import certificate_tables
 from ml.placement.checker import check_plan
 from ml.placement.evaluate import RULES, Today
 from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet
@@ -20,6 +21,7 @@ from ml.placement.reading import read_instance
 from ml.placement.solve import Solution, solve
 
 STAGE = "placement"
+_CERTIFIED = ("recommended", "current")
 GAP_SCOPE = (
     "one service's region set at a time, jointly within capacity and the move budget, with call "
     "flows, answer times of callees and prices per call fixed as this plan implies; over all "
@@ -141,6 +143,7 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
         "placement_plans": pd.concat(placed, ignore_index=True),
         "placement_alternatives": explain.alternatives(solution),
         "placement_duals": publish.duals_frame(solution, recommended),
+        **certificate_tables(solution, {k: publish.plan_id(inputs, config, k) for k in _CERTIFIED}),
         "run_degradations": _degradations(solution),
     }
 
