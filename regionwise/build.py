@@ -20,6 +20,7 @@ from regionwise.console import Reporter
 from regionwise.exits import Exit, Stop
 from regionwise.folders import Folders
 from regionwise.lock import build_lock
+from regionwise.policy import policy
 from regionwise.stages import STAGES, Context
 
 _VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "numpy", "pandas", "scipy", "scikit-learn")
@@ -47,6 +48,8 @@ def build(
     run_id = started.strftime("%Y%m%dT%H%M%S%fZ")
     reporter = Reporter(len(STAGES) + 1, quiet=quiet)
     context = Context(settings, source, reporter)
+    # Refused now rather than after a minute of work.
+    policy(settings)
     with build_lock(folders.lock, "regionwise build"):
         try:
             folders.runs.mkdir(parents=True, exist_ok=True)
@@ -135,7 +138,10 @@ def _land_decisions(folders: Folders) -> None:
 
 def config_hash(settings: Settings) -> str:
     """Return the SHA-256 of what was decided, without where it was stored."""
-    chosen = settings.model_dump(mode="json", exclude={"data", "threads", "memory_limit"})
+    where = {"data", "threads", "memory_limit", "placement"}
+    chosen = settings.model_dump(mode="json", exclude=where)
+    # What the file says, not where it lies.
+    chosen["policy"] = policy(settings).digest()
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
-    """Choices of the user; what a modeller tunes is in each package's ``params.yaml``."""
+    """Choices of the user; what a modeller tunes is in each package's parameter file."""
 
     model_config = SettingsConfigDict(
         env_prefix="REGIONWISE_",
@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         pattern=r"^\d+(MB|GB)$",
         description="Memory the warehouse may use before it spills to disk.",
     )
+    placement: Path | None = Field(
+        default=None,
+        description="Own weights and rules on top of the packaged placement.yml.",
+    )
     banned_regions: tuple[str, ...] = Field(default=(), description="Regions no plan may use.")
     move_budget: int = Field(default=60, ge=0, description="Most regions a plan may add.")
     interval_level: float = Field(
@@ -49,11 +53,11 @@ class Settings(BaseSettings):
     )
     keep_builds: int = Field(default=3, ge=1, description="Published builds kept for readers.")
 
-    @field_validator("data")
+    @field_validator("data", "placement")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _absolute(cls, value: Path | None) -> Path | None:
         # dbt and DuckDB resolve paths from wherever they were started.
-        return value.expanduser().resolve()
+        return None if value is None else value.expanduser().resolve()
 
     @classmethod
     def settings_customise_sources(

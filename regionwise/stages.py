@@ -16,6 +16,7 @@ from regionwise.config import ROOT, Settings
 from regionwise.console import Reporter, StepRecord
 from regionwise.exits import Exit, Stop
 from regionwise.folders import Folders
+from regionwise.policy import policy
 
 if TYPE_CHECKING:
     from ml.io import Writer
@@ -143,16 +144,7 @@ def _writer(context: Context) -> Writer:
 
 
 def _policy(context: Context) -> Policy:
-    from ml.placement import load_policy
-
-    settings = context.settings
-    return load_policy(
-        {
-            "banned_regions": settings.banned_regions,
-            "move_budget": settings.move_budget,
-            "interval_level": settings.interval_level,
-        }
-    )
+    return policy(context.settings)
 
 
 def latency(context: Context, record: StepRecord) -> None:

@@ -8,7 +8,7 @@ from ml.placement.classes import price_service_sets
 from ml.placement.errors import InfeasibleError
 from ml.placement.instance import Instance
 from ml.placement.plans import cheapest, greedy_nearest, placements, random_matched_plans
-from ml.placement.policy import Policy, load_policy
+from ml.placement.policy import Policy, PolicyError, load_policy
 from ml.placement.reading import read_instance
 from ml.placement.run import CheckerError, PlacementResult, run
 from ml.placement.solve import Solution, solve
@@ -19,6 +19,7 @@ __all__ = [
     "Instance",
     "PlacementResult",
     "Policy",
+    "PolicyError",
     "Solution",
     "cheapest",
     "greedy_nearest",

@@ -28,6 +28,7 @@ class _Service:
 
     cost_usd: float = 0.0
     run_usd: float = 0.0
+    bill_usd: float = 0.0
     instances: dict[int, int] = field(default_factory=dict)
     answer_ms: list[float] = field(default_factory=list)
     calls_ms: list[float] = field(default_factory=list)
@@ -126,7 +127,8 @@ def _breaks(
         out.append(f"{len(regions)} regions")
     if len(regions) > policy.max_regions_cap and sorted(regions) != sorted(now):
         out.append(f"{len(regions)} regions, cap {policy.max_regions_cap}")
-    if not math.isnan(instance.slo_ms[s]) and one.slo_share < policy.slo_demand_share - _EPS:
+    hard = not math.isnan(instance.slo_ms[s]) and policy.elastic_slo_usd_per_request is None
+    if hard and one.slo_share < policy.slo_demand_share - _EPS:
         out.append(f"objective met for {one.slo_share:.3f} of demand")
     if instance.loss_proof[s] and len(regions) < 2:
         out.append("one region only")
@@ -147,10 +149,22 @@ def _rows(instance: Instance, regions: Sequence[Regions], found: list[_Service])
         use = math.fsum(
             one.instances.get(r, 0) * float(instance.cpu_cores[s]) for s, one in enumerate(found)
         )
-        if use > instance.capacity_vcpu[r] + 1e-6:
+        paid = instance.rent_usd is not None and instance.rent_usd[r] > 0
+        if not paid and use > instance.capacity_vcpu[r] + 1e-6:
             out.append(f"{name}: {use} vCPU used, capacity {instance.capacity_vcpu[r]}")
+        if instance.memory_capacity_gb is not None:
+            gb = math.fsum(
+                one.instances.get(r, 0) * float(instance.memory_gb[s])
+                for s, one in enumerate(found)
+            )
+            if gb > instance.memory_capacity_gb[r] + 1e-6:
+                out.append(f"{name}: {gb} GB used, capacity {instance.memory_capacity_gb[r]}")
+    bill = math.fsum(one.bill_usd for one in found)
+    if bill > instance.bill_cap_usd + 1e-6:
+        out.append(f"bill of {bill} $ per hour, cap {instance.bill_cap_usd}")
     added = sum(1 for s, chosen in enumerate(regions) for r in chosen if not instance.current[s, r])
-    if instance.policy.move_budget is not None and added > instance.policy.move_budget:
+    budget = instance.policy.move_budget if instance.move_rent_usd == 0 else None
+    if budget is not None and added > budget:
         out.append(f"{added} regions added, move budget {instance.policy.move_budget}")
     return out
 
@@ -189,6 +203,7 @@ def _walk(
         _answer(instance, s, regions[s], calls[s], (peak[s], mean[s], worth[s]), found, context)
         found[s].cost_usd += transfer[s][-1]
         found[s].run_usd += transfer[s][-1]
+        found[s].bill_usd += transfer[s][-1]
     return found
 
 
@@ -267,6 +282,11 @@ def _answer(
     judged = judge(instance, s, regions, demand, shift, floor)
     one.instances, one.slo_share, one.served = judged.instances, judged.slo_share, judged.served
     one.mean_ms = judged.mean_ms
-    one.answer_ms, one.run_usd, one.cost_usd = judged.answer_ms, judged.usd, judged.usd
+    one.answer_ms, one.run_usd = judged.answer_ms, judged.usd
+    one.cost_usd = judged.usd + judged.extra_usd
+    one.bill_usd = judged.bill_usd
+    if context:
+        added = sum(1 for r in regions if not instance.current[s, r])
+        one.cost_usd += added * instance.move_rent_usd
     if context and instance.current[s].any():
         one.cost_usd += moving_usd(instance, s, regions, context.run_usd[s])

@@ -24,6 +24,10 @@ class Judged:
     instances: dict[int, int]
     usd: float
     """Compute, open regions and waiting, $ per hour."""
+    extra_usd: float
+    """Carbon, missed objectives and rent of elastic capacity, $ per hour."""
+    bill_usd: float
+    """Compute and open regions, $ per hour."""
     slo_share: float
     served: float
     mean_ms: float
@@ -123,6 +127,7 @@ def judge(
         price = float(instance.cpu_cores[s]) * float(np.nan_to_num(instance.vcpu_usd[r]))
         price += float(instance.memory_gb[s]) * float(np.nan_to_num(instance.memory_usd[r]))
         usd += instances[r] * price
+    bill = usd
     for client, rps in enumerate(demand[2]):
         for r, part in shares(instance, client, regions).items() if rps else ():
             way = _time(instance, s, client, r, cell[r], shift[r])
@@ -140,7 +145,27 @@ def judge(
         for r, part in (shares(instance, client, regions).items() if rps else ())
     )
     mean = took / total if total > 0 else 0.0
-    return Judged(instances, usd, share, served, mean, answers)
+    extra = _extra_usd(instance, s, instances, share, total)
+    return Judged(instances, usd, extra, bill, share, served, mean, answers)
+
+
+def _extra_usd(
+    instance: Instance, s: int, instances: dict[int, int], share: float, total: float
+) -> float:
+    """Return what optional terms add; nothing by default."""
+    policy, usd = instance.policy, 0.0
+    for r, n in instances.items():
+        vcpu = n * float(instance.cpu_cores[s])
+        if instance.carbon_priced and instance.carbon_g_per_kwh is not None:
+            kwh = vcpu * policy.watts_per_vcpu / 1000.0
+            kg = kwh * float(np.nan_to_num(instance.carbon_g_per_kwh[r])) / 1000.0
+            usd += kg * (policy.carbon_usd_per_kg or 0.0)
+        if instance.rent_usd is not None:
+            usd += vcpu * float(instance.rent_usd[r])
+    price = policy.elastic_slo_usd_per_request
+    if price is not None and not math.isnan(instance.slo_ms[s]):
+        usd += price * 3600.0 * total * max(0.0, policy.slo_demand_share - share)
+    return usd
 
 
 def _full_rate(instance: Instance, s: int) -> float:

@@ -195,7 +195,7 @@ def _broken(
     floor, proof = today.served_floor[services], instance.loss_proof[services][:, None]
     add("N1_LOSS", (proof & (slots.size < 2)) | (served < floor[:, None] - _CEIL_SLACK))
     vcpu = instances * instance.cpu_cores[services][:, None, None]
-    room = np.where(slots.used, instance.capacity_vcpu[slots.region], np.inf)
+    room = np.where(slots.used, instance.hard_capacity_vcpu[slots.region], np.inf)
     add("NO_CAPACITY", (vcpu > room + _CEIL_SLACK).any(axis=2))
     if instance.memory_capacity_gb is not None:
         memory = instances * instance.memory_gb[services][:, None, None]

@@ -143,6 +143,13 @@ class Instance:
         )
 
     @property
+    def hard_capacity_vcpu(self) -> Floats:
+        """Capacity that no plan may exceed: infinite where more is rented instead, ``(R,)``."""
+        if self.rent_usd is None:
+            return self.capacity_vcpu
+        return np.where(self.rent_usd > 0, np.inf, self.capacity_vcpu)
+
+    @property
     def workers(self) -> Floats:
         """Requests that one instance works on at once, ``(S,)``."""
         return np.maximum(1.0, np.floor(self.cpu_cores))

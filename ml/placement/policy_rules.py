@@ -49,7 +49,7 @@ def count(low: int) -> Reader:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise RefusedError(f"must be a whole number of at least {low}")
-        return value
+        return int(value)
 
     return read
 

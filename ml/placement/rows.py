@@ -12,12 +12,12 @@ from ml.placement.fleet import Fleet
 from ml.placement.instance import Floats, Instance
 from ml.placement.subsets import SetSpace
 
-_SLACK = 1e-6
+ROWROW_SLACK = 1e-6
 
 
 def row_limits(instance: Instance) -> Floats:
     """Return the right-hand sides: capacity by region, then memory by region, then the bill."""
-    parts = [instance.capacity_vcpu]
+    parts = [instance.hard_capacity_vcpu]
     if instance.memory_capacity_gb is not None:
         parts.append(instance.memory_capacity_gb)
     if np.isfinite(instance.bill_cap_usd):
@@ -53,7 +53,7 @@ def used_by(instance: Instance, space: SetSpace, fleet: Fleet) -> Floats:
 
 def overrun(instance: Instance, space: SetSpace, fleet: Fleet) -> float:
     """Return by how much a plan exceeds the rows, in units of each, all added up."""
-    over = used_by(instance, space, fleet) - row_limits(instance) - _SLACK
+    over = used_by(instance, space, fleet) - row_limits(instance) - ROWROW_SLACK
     return float(np.maximum(0.0, over).sum())
 
 
