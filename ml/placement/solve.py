@@ -81,7 +81,8 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
 
     Args:
         instance: The problem.
-        quick: Begin at today's plan alone, not at several fixed starts.
+        quick: Begin at today's plan alone, not at several fixed starts; with ``start``, end where
+            no single change helps.
         start: Begin at this plan alone, and end only where no exchange of two services helps;
             numbers of :func:`space_of` the instance.
 
@@ -98,7 +99,7 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
     today, today_fleet = describe_today(instance, space)
     search = _Search(instance, space, today, today_fleet)
     if start is not None:
-        return search.ended(start, pairs=True)
+        return search.ended(start, pairs=not quick)
     if quick:
         return search.ended(today.home)
     if instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
