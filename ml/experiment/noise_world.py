@@ -19,6 +19,8 @@ Interference = Literal["none", "spill", "cap"]
 HOURS = 24
 NIGHT_HOURS = 8
 NIGHT_FACTOR = 0.85
+SPILL_SHARE = 0.4
+CAP_SLOWDOWN = 0.02
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class NoiseWorld:
         interference: ``spill``: 40 % of a callee's gain reaches its caller. ``cap``: everybody
             slows by 2 % when the fleet runs the treatment.
         carryover: Share of a day, from its start, that still runs the plan of the day before.
+        is_mixed: Services differ even where the total effect is 0.
     """
 
     services: int = 150
@@ -52,6 +55,7 @@ class NoiseWorld:
     effect_sd: float = 0.08
     interference: Interference = "none"
     carryover: float = 0.0
+    is_mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,27 @@ def _ar1(rng: np.random.Generator, shape: tuple[int, ...], phi: float, sd: float
     return sd * filtered
 
 
-def draw_bank(world: NoiseWorld, worlds: int, days: int, rng: np.random.Generator) -> Bank:
-    """Draw ``worlds`` independent fleets over ``days`` days.
+@dataclass(frozen=True)
+class Parts:
+    """Services of many drawn worlds, before any plan is chosen.
 
-    The treatment shares all noise with the control: only its effect differs.
+    Attributes:
+        weights: Traffic shares (W, S).
+        community: Community of each service (W, S).
+        logs: Daily log latency under the control (W, S, D).
+        direct: Relative effect of a service's own treatment (W, S).
+        callee: Callees of each service (W, S, C), None where nothing spills.
     """
+
+    weights: Floats
+    community: NDArray[np.int64]
+    logs: Floats
+    direct: Floats
+    callee: NDArray[np.int64] | None
+
+
+def draw_parts(world: NoiseWorld, worlds: int, days: int, rng: np.random.Generator) -> Parts:
+    """Draw ``worlds`` independent fleets over ``days`` days."""
     size = (worlds, world.services)
     weights = rng.lognormal(0.0, world.weight_sigma, size)
     weights /= weights.sum(axis=1, keepdims=True)
@@ -90,27 +110,43 @@ def draw_bank(world: NoiseWorld, worlds: int, days: int, rng: np.random.Generato
     incident = math.log(2.0) * (rng.random((*size, days)) < world.incident_rate)
     base = rng.normal(math.log(60.0), world.base_sd, (*size, 1))
     logs = logs + base + fleet + weekday + drift + incident
-    levels = weights[:, :, None] * np.exp(logs)
-    control = levels.sum(axis=1)
-    treatment = (levels * (1.0 + _effects(world, weights, community, rng))[:, :, None]).sum(axis=1)
-    return Bank(control, treatment, weights, logs)
-
-
-def _effects(
-    world: NoiseWorld, weights: Floats, community: NDArray[np.int64], rng: np.random.Generator
-) -> Floats:
     raw = rng.normal(0.0, world.effect_sd, weights.shape)
     raw -= (weights * raw).sum(axis=1, keepdims=True)
-    direct = world.effect + (raw if world.effect_sd and world.effect else 0.0 * raw)
-    if world.effect == 0.0:
-        return direct
-    if world.interference == "spill":
-        callee = _callees(world, community, rng)
-        gain = np.take_along_axis(direct, callee.reshape(len(direct), -1), axis=1)
-        direct = direct + 0.4 * gain.reshape(*direct.shape, world.callees).mean(axis=2)
-    if world.interference == "cap":
-        direct = (1.0 + direct) * 1.02 - 1.0
-    return np.maximum(direct, -0.9)
+    differs = world.effect != 0.0 or world.is_mixed
+    direct = world.effect + (raw if differs else 0.0 * raw)
+    spills = differs and world.interference == "spill"
+    return Parts(
+        weights, community, logs, direct, _callees(world, community, rng) if spills else None
+    )
+
+
+def draw_bank(world: NoiseWorld, worlds: int, days: int, rng: np.random.Generator) -> Bank:
+    """Return fleet latency under both plans, all services alike in their plan.
+
+    The treatment shares all noise with the control: only its effect differs.
+    """
+    parts = draw_parts(world, worlds, days, rng)
+    levels = parts.weights[:, :, None] * np.exp(parts.logs)
+    effects = _effects(world, parts)[:, :, None]
+    treatment = (levels * (1.0 + effects)).sum(axis=1)
+    return Bank(levels.sum(axis=1), treatment, parts.weights, parts.logs)
+
+
+def spilled(world: NoiseWorld, parts: Parts, gain: Floats) -> Floats:
+    """Return what reaches callers of their callees' ``gain`` (W, S)."""
+    if parts.callee is None:
+        return np.zeros_like(gain)
+    picked = np.take_along_axis(gain, parts.callee.reshape(len(gain), -1), axis=1)
+    result: Floats = SPILL_SHARE * picked.reshape(*gain.shape, world.callees).mean(axis=2)
+    return result
+
+
+def _effects(world: NoiseWorld, parts: Parts) -> Floats:
+    effects = parts.direct + spilled(world, parts, parts.direct)
+    if world.interference == "cap" and (world.effect != 0.0 or world.is_mixed):
+        effects = (1.0 + effects) * (1.0 + CAP_SLOWDOWN) - 1.0
+    result: Floats = np.maximum(effects, -0.9)
+    return result
 
 
 def _callees(
