@@ -63,7 +63,7 @@ def evaluate_fleet(
             shift[services] = dependency[services] - today.dependency_ms[services]
         slots = one_set_each(instance, space, clients, services, chosen[services])
         found = assess(instance, slots, today, shift, clients.onward_usd)
-        answers[services] = _answers(instance, space, services, chosen[services], found, shift)
+        answers[services] = answer_times(instance, space, services, chosen[services], found, shift)
         parts.append((services, found))
     return Fleet(chosen.copy(), clients, _joined(parts), answers, dependency, slowest)
 
@@ -90,7 +90,7 @@ def _flows(instance: Instance, space: SetSpace, chosen: Ints) -> Clients:
     ):
         if not e.size:
             continue
-        load_peak, load_mean = _loads(space, chosen, services, peak, mean, regions)
+        load_peak, load_mean = loads_of(space, chosen[services], peak, mean, services)
         at, callee = np.searchsorted(services, edges.caller[e]), edges.callee[e][:, None]
         calls = edges.calls[e][:, None] * load_mean[at]
         called = np.unique(edges.callee[e])
@@ -105,16 +105,26 @@ def _flows(instance: Instance, space: SetSpace, chosen: Ints) -> Clients:
     return Clients(peak, mean, wait, np.zeros(shape), egress, nothing, nothing)
 
 
-def _loads(
-    space: SetSpace, chosen: Ints, services: Ints, peak: Floats, mean: Floats, regions: int
+def loads_of(
+    space: SetSpace, chosen: Ints, peak: Floats, mean: Floats, rows: Ints | None = None
 ) -> tuple[Floats, Floats]:
-    rows_of = space.slot_row[chosen[services]]
-    share, region = space.share[rows_of], space.slot_region[chosen[services]]
-    rows = np.arange(len(services))[:, None]
-    load_peak = np.zeros((len(services), regions, peak.shape[2]))
-    load_mean = np.zeros((len(services), regions))
-    np.add.at(load_peak, (rows, region), np.matmul(space.peak_share[rows_of], peak[services]))
-    np.add.at(load_mean, (rows, region), (share * mean[services][:, None]).sum(axis=2))
+    """Return the load by region of one set per service: peak ``(n, R, H)``, mean ``(n, R)``.
+
+    Args:
+        space: Region sets.
+        chosen: Number of each set, ``(n,)``.
+        peak: Peak of the clients, ``(S, C, H)``.
+        mean: Mean of the clients, ``(S, C)``.
+        rows: Row of each service in ``peak`` and ``mean``; all in order by default.
+    """
+    rows_of = space.slot_row[chosen]
+    share, region = space.share[rows_of], space.slot_region[chosen]
+    at = np.arange(len(chosen))[:, None]
+    load_peak = np.zeros((len(chosen), space.member.shape[1], peak.shape[2]))
+    load_mean = np.zeros((len(chosen), space.member.shape[1]))
+    peak, mean = (peak, mean) if rows is None else (peak[rows], mean[rows])
+    np.add.at(load_peak, (at, region), np.matmul(space.peak_share[rows_of], peak))
+    np.add.at(load_mean, (at, region), (share * mean[:, None]).sum(axis=2))
     return load_peak, load_mean
 
 
@@ -126,21 +136,33 @@ def _wait_for_calls(
     e = calls[~edges.is_async[calls]]
     if not e.size:
         return
-    # Edges are sorted by caller and stage: a new group starts where either changes.
-    new = np.ones(e.size, dtype=bool)
-    new[1:] = (np.diff(edges.caller[e]) != 0) | (np.diff(edges.stage[e]) != 0)
+    times = edges.factor[e][:, None] * answers[edges.callee[e]]
+    slowest[e] = slowest_calls(edges.caller[e], edges.stage[e], times, dependency)
+
+
+def slowest_calls(owner: Ints, stage: Ints, times: Floats, dependency: Floats) -> Flags:
+    """Add the slowest call of each stage to ``dependency``; return which calls those are.
+
+    Args:
+        owner: Row of ``dependency`` that makes the call; calls are sorted by owner and stage.
+        stage: Calls of one stage are made at once, stages follow each other.
+        times: Time of each call by region of the caller, ``(n, R)``.
+        dependency: Grows, ``(rows, R)``.
+    """
+    # Calls are sorted by owner and stage: a new group starts where either changes.
+    new = np.ones(len(owner), dtype=bool)
+    new[1:] = (np.diff(owner) != 0) | (np.diff(stage) != 0)
     group = np.cumsum(new) - 1
     starts = np.flatnonzero(new)
-    times = edges.factor[e][:, None] * answers[edges.callee[e]]
     longest = np.maximum.reduceat(times, starts, axis=0)
-    np.add.at(dependency, edges.caller[e][starts], longest)
+    np.add.at(dependency, owner[starts], longest)
     is_longest = times >= longest[group]
     # Of several equally slow calls only the first counts, so that weights add up to one.
     before = np.cumsum(is_longest, axis=0) - is_longest
-    slowest[e] = is_longest & (before == before[starts][group])
+    return np.asarray(is_longest & (before == before[starts][group]))
 
 
-def _answers(
+def answer_times(
     instance: Instance,
     space: SetSpace,
     services: Ints,
@@ -148,7 +170,7 @@ def _answers(
     found: Assessed,
     shift: Floats,
 ) -> Floats:
-    """Return the mean answer time of ``services`` to a caller in each region, ``(n, R)``."""
+    """Return the mean answer time of ``services`` to a caller in each region, ``(n, R)``, ms."""
     share = space.share[space.slot_row[chosen]][:, :, instance.n_origins :]
     region, at = space.slot_region[chosen], found.bucket[:, 0]
     rows, parts = services[:, None], instance.latency

@@ -9,10 +9,11 @@ import numpy as np
 
 from ml.placement.evaluate import SLOWER, Today
 from ml.placement.fleet import Fleet, evaluate_fleet
+from ml.placement.fleet_changes import Change
 from ml.placement.instance import Flags, Instance, Ints
 from ml.placement.pricing import PlanTable, price_all
 from ml.placement.subsets import SetSpace
-from ml.placement.trial import Rank, rank_of
+from ml.placement.trial_ranks import Rank, Ranker
 
 _OTHER_SETS = 3
 _RINGS = 4
@@ -51,30 +52,35 @@ class Repair:
                     fleet = better
 
     def _step(self, table: PlanTable, fleet: Fleet, s: int) -> Fleet | None:
-        best, least = None, rank_of(self.instance, table, fleet)
-        for chosen in self._options(table, fleet, s):
-            trial = evaluate_fleet(self.instance, self.space, chosen, self.today)
-            rank: Rank = rank_of(self.instance, table, trial)
+        here = Ranker(self.instance, self.space, self.today, table, fleet)
+        options = [self._to(fleet, chosen) for chosen in self._options(table, fleet, s)]
+        best: int | None = None
+        least: Rank = here.rank
+        for i, rank in enumerate(here.ranks(options)):
             if rank[:2] < least[:2] or (best is not None and rank < least):
-                best, least = trial, rank
-        return best or self._together(table, fleet, s)
+                best, least = i, rank
+        return self._together(here, s) if best is None else here.changes.apply(*options[best])
 
-    def _together(self, table: PlanTable, fleet: Fleet, s: int) -> Fleet | None:
+    def _together(self, here: Ranker, s: int) -> Fleet | None:
         """Take back the whole neighbourhood of ``s``, and of whom that slows down in turn."""
-        group, before = {s}, rank_of(self.instance, table, fleet)
+        group, fleet = {s}, here.base
         fresh = {s}
         for _ in range(_RINGS):
             for t in fresh:
                 group |= {t, *self._callers(t), *self._callees(t)}
             chosen = _home(fleet.chosen, sorted(group), self.today.home)
-            trial = evaluate_fleet(self.instance, self.space, chosen, self.today)
-            if rank_of(self.instance, table, trial)[:2] < before[:2]:
-                return trial
-            found = slowed(trial) & ~slowed(fleet)
+            trial = here.after(*self._to(fleet, chosen))
+            if trial.rank[:2] < here.rank[:2]:
+                return trial.base
+            found = slowed(trial.base) & ~slowed(fleet)
             fresh = {int(t) for t in np.flatnonzero(found)} - group
             if not fresh:
                 return None
         return None
+
+    def _to(self, fleet: Fleet, chosen: Ints) -> Change:
+        services = np.flatnonzero(chosen != fleet.chosen)
+        return services, chosen[services]
 
     def _options(self, table: PlanTable, fleet: Fleet, s: int) -> Iterator[Ints]:
         """Yield plans that may answer the callers of ``s`` as fast as today."""

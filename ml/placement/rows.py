@@ -12,7 +12,7 @@ from ml.placement.fleet import Fleet
 from ml.placement.instance import Floats, Instance
 from ml.placement.subsets import SetSpace
 
-ROWROW_SLACK = 1e-6
+ROW_SLACK = 1e-6
 
 
 def row_limits(instance: Instance) -> Floats:
@@ -53,7 +53,7 @@ def used_by(instance: Instance, space: SetSpace, fleet: Fleet) -> Floats:
 
 def overrun(instance: Instance, space: SetSpace, fleet: Fleet) -> float:
     """Return by how much a plan exceeds the rows, in units of each, all added up."""
-    over = used_by(instance, space, fleet) - row_limits(instance) - ROWROW_SLACK
+    over = used_by(instance, space, fleet) - row_limits(instance) - ROW_SLACK
     return float(np.maximum(0.0, over).sum())
 
 

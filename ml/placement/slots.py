@@ -72,7 +72,7 @@ def meets_slo(instance: Instance, services: Ints, dependency_ms: Floats) -> Floa
     parts = instance.latency
     inside = np.maximum(0.0, parts.internal_ms[services] + dependency_ms[:, :, None])
     network = parts.network_weight[services][:, None] * instance.rtt_ms[None, :, :, None]
-    bound = (network + inside[:, None]) * (parts.factor * parts.p95_hi)[services][:, None]
+    bound = (network + inside[:, None]) * (parts.factor[services] * parts.p95_hi[services])[:, None]
     slo = instance.slo_stated_ms[services][:, None, None, None]
     return np.asarray(bound <= np.where(np.isnan(slo), -1.0, slo), dtype=np.float64)
 
@@ -161,9 +161,6 @@ def one_set_each(
     egress = clients.egress_usd[services].transpose(0, 2, 1)[picked, region]
     ok = within.transpose(0, 2, 1, 3)[picked, region]
     peak = clients.peak_rps[services]
-    n, width = rows.shape
-    lost = space.peak_share[space.lost_row[chosen]].reshape(n, width * width, -1)
-    loads_lost = np.matmul(lost, peak).max(axis=2).reshape(n, 1, width, width)
 
     def total(values: Floats) -> Floats:
         return np.asarray((share * values).sum(axis=2))[:, None]
@@ -175,7 +172,7 @@ def one_set_each(
         space.member[chosen][:, None],
         space.size[chosen][:, None],
         np.matmul(space.peak_share[rows], peak).max(axis=2)[:, None],
-        loads_lost,
+        _lost_peaks(space, chosen, peak)[:, None],
         total(mean),
         total(mean * rtt),
         total(wait),
@@ -185,3 +182,19 @@ def one_set_each(
         total(egress),
         (share[..., None] * mean[..., None] * ok).sum(axis=2)[:, None],
     )
+
+
+def _lost_peaks(space: SetSpace, chosen: Ints, peak: Floats) -> Floats:
+    """Return the peak of slot j while the region of slot i is lost, ``(n, i, j)``.
+
+    Only the slots that a set fills are multiplied: most sets are far smaller than the largest.
+    """
+    width = space.lost_row.shape[1]
+    found = np.zeros((len(chosen), width, width))
+    size = space.size[chosen]
+    for k in np.unique(size[size > 1]):
+        at = np.flatnonzero(size == k)
+        i, j = np.nonzero(~np.eye(k, dtype=bool))
+        share = space.peak_share[space.lost_row[chosen[at]][:, i, j]]
+        found[at[:, None], i, j] = np.matmul(share, peak[at]).max(axis=2)
+    return found
