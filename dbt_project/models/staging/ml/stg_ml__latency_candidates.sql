@@ -1,0 +1,25 @@
+with
+
+source as (
+    select * from {{ source('ml', 'latency_candidates') }}
+),
+
+final as (
+    select
+        service_id,
+        region_id,
+        utilization_bucket,
+        model_id,
+        internal_ms,
+        network_weight,
+        residual_factor,
+        mean_lo_factor,
+        mean_hi_factor,
+        p95_factor,
+        p95_hi_factor,
+        interval_level,
+        is_extrapolated
+    from source
+)
+
+select * from final
