@@ -123,6 +123,41 @@ def export(
     print(doors.export(config.load(), out))
 
 
+Names = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
+
+
+@app.command()
+def whatif(
+    ban: Names = None,
+    lose: Names = None,
+    price: Annotated[list[str] | None, typer.Option(help="REGION=+20%, prices there.")] = None,
+    capacity: Annotated[list[str] | None, typer.Option(help="REGION=-5%, vCPU there.")] = None,
+    weight: Annotated[float, typer.Option(help="Worth of a millisecond, as a multiple.")] = 1.0,
+    slo: Annotated[str | None, typer.Option(help="Latency objectives, as 0.8 or -20%.")] = None,
+    min_regions: Annotated[int | None, typer.Option(help="Fewest regions of any service.")] = None,
+    move_budget: Annotated[str | None, typer.Option(help="Regions to add, or none.")] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="Service that stays.")] = None,
+    pin: Annotated[list[str] | None, typer.Option(help="SERVICE=REGION+REGION.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Solve the last build's plan again under other weights, prices and rules."""
+    from regionwise import whatif as asked
+
+    scenario = asked.scenario_of(
+        weight=weight,
+        slo=slo,
+        ban=ban or (),
+        lose=lose or (),
+        price=price or (),
+        capacity=capacity or (),
+        min_regions=min_regions,
+        move_budget=move_budget,
+        freeze=freeze or (),
+        pin=pin or (),
+    )
+    print(asked.run(config.load(), scenario, as_json=as_json))
+
+
 @app.command()
 def decide(
     service_id: str,

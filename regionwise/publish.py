@@ -20,6 +20,9 @@ from regionwise.config import Settings
 from regionwise.exits import Exit, Stop
 from regionwise.folders import Folders
 
+PROBLEM = "placement_problem.zip"
+"""The placement problem and its plan, as the placement stage saved them."""
+
 
 def publish(settings: Settings, build_id: str) -> dict[str, int]:
     """Copy the public marts into a new snapshot and point readers at it.
@@ -43,6 +46,10 @@ def publish(settings: Settings, build_id: str) -> dict[str, int]:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     rows = _copy(folders.warehouse, draft, marts)
+    problem = folders.predictions / "artifacts" / PROBLEM
+    if problem.exists():
+        # What-if questions are asked of the published build, like every other question.
+        shutil.copyfile(problem, draft / PROBLEM)
     _write_json(draft / "manifest.json", _contents(draft, build_id, marts, rows))
     for path in draft.iterdir():
         path.chmod(0o444)
