@@ -34,6 +34,8 @@ _AGAIN = 1
 _PUSH_FACTOR = 4.0
 # Larger tables are searched from today's plan alone: pricing them once takes seconds.
 _MANY_STARTS_CELLS = 100_000
+# Larger tables are rounded well, not exactly, at each step: a whole programme takes seconds there.
+_EXACT_CELLS = 20_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ def space_of(instance: Instance) -> SetSpace:
     return build_space(instance.rtt_ms, instance.misroute, cap, today, near_tie)
 
 
+def table_cells(instance: Instance, space: SetSpace) -> int:
+    """Return the number of plans in the table of an instance."""
+    return instance.n_services * len(space.sets)
+
+
 def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:
     """Return the best plan found, with its certificate.
 
@@ -102,7 +109,7 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
         return search.ended(start, pairs=not quick)
     if quick:
         return search.ended(today.home)
-    if instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
+    if table_cells(instance, space) > _MANY_STARTS_CELLS:
         return search.ended(search.next(instance.usd_per_request_ms, today.home))
     begin = search.gathered(cheapest_sets(instance, space, today.home))
     ends = [search.ended(search.unslowed(begin)), search.ended(begin)]
@@ -247,14 +254,16 @@ def _descend(
     stop = "rounds"
     rounds = 0
     seen: set[bytes] = set()
+    exact = table_cells(instance, space) <= _EXACT_CELLS
     for rounds in range(1, max_rounds + 1):
         table, clients = price_all(instance, space, fleet, today)
         broken = broken_in(instance, table, fleet)
         seen.add(fleet.chosen.tobytes())
         known: set[tuple[int, int]] = set()
-        for _ in range(_TRIALS):
+        for _ in range(min(_TRIALS, 2 * max_rounds)):
             is_kept = rank_of(instance, table, fleet)[:2] == (0, 0)
-            master = solve_master(table, capacity, moves, fleet.chosen if is_kept else None)
+            incumbent = fleet.chosen if is_kept else None
+            master = solve_master(table, capacity, moves, incumbent, exact=exact)
             if not master.is_feasible:
                 break
             trial = Trial(instance, space, today, table, fleet, master)
