@@ -388,6 +388,19 @@ PLACEMENT_CERTIFICATE_ONWARD = Table(
     ),
     may_be_empty=True,
 )
+
+PLACEMENT_CERTIFICATE_CLOSED = Table(
+    "placement_certificate_closed",
+    ("plan_id", "service_id", "set_number", "region_id"),
+    "Region sets left out of the bound: moving a service there alone breaks another's rule.",
+    (
+        _c("plan_id", "text", "The recommended plan; one row of placement_runs."),
+        _SERVICE,
+        _c("set_number", "bigint", "Tells sets of one service apart.", low=0),
+        _c("region_id", "text", "Region of the set."),
+    ),
+    may_be_empty=True,
+)
 # -- end of the certificate's inputs --------------------------------------------------------------
 
 EXPERIMENT_RESULTS = Table(
@@ -606,6 +619,7 @@ TABLES: tuple[Table, ...] = (
     PLACEMENT_CERTIFICATE_CLIENTS,
     PLACEMENT_CERTIFICATE_CLIENT_HOURS,
     PLACEMENT_CERTIFICATE_ONWARD,
+    PLACEMENT_CERTIFICATE_CLOSED,
     EXPERIMENT_RESULTS,
     EXPERIMENT_CHECKS,
     EXPERIMENT_UNITS,

@@ -1,22 +1,26 @@
 """What SQL needs to derive both bounds of the recommended plan again.
 
-Inputs of the priced problem only: the policy as numbers, who calls from where at the plan, and
-what others pay per call. No cost of a plan and no value of a set leaves here; the warehouse finds
-those by itself and compares.
+Inputs of the priced problem only: the policy as numbers, who calls from where at the plan, what
+others pay per call, and which sets break a neighbour's rule. No cost of a plan and no value of a
+set leaves here; the warehouse finds those by itself and compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
 
-from ml.placement.fleet import Fleet
+from ml.placement.fleet import MICRO, Fleet
 from ml.placement.instance import Flags, Floats, Instance, Ints
+from ml.placement.master import lower_bound
 from ml.placement.policy import Policy
-from ml.placement.solve import Solution
+from ml.placement.pricing import price_all
+from ml.placement.publish import plan_id
+from ml.placement.rows import row_limits
+from ml.placement.solve import Solution, move_limit
 from ml.placement.subsets import SetSpace
 
 _NUMBERS = (
@@ -59,6 +63,44 @@ PLAN_ROWS_MAX = 150_000
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """The bound of the problem as it is stated, from which nothing of the search is left."""
+
+    solution: Solution
+    lower_micro: int
+    """Micro-dollars per hour, at the published prices of the shared rows."""
+    closed: Flags
+    """Sets that keep a service's own rules and break another's if it alone moves, ``(S, P)``."""
+
+    @property
+    def run_columns(self) -> dict[str, float]:
+        """Bound and gap for the plan's row of ``placement_runs``."""
+        gap = (self.solution.upper_micro - self.lower_micro) / max(1, abs(self.lower_micro))
+        return {"lower_bound_usd_per_hour": self.lower_micro / MICRO, "gap_share": gap}
+
+
+def certify(solution: Solution) -> Certificate:
+    """Return the bound over prices of sets that follow from the plan's flows alone.
+
+    While it searches, the optimiser writes what it learned from single moves into its table: exact
+    costs of some sets, and which sets break a neighbour's rule. A bound from that table holds for
+    no problem that can be written down without repeating the search. So every set is priced again
+    at the plan; only the closed sets are taken over, and named.
+    """
+    instance = solution.instance
+    fresh, _ = price_all(instance, solution.space, solution.fleet, solution.today)
+    stated = replace(fresh, is_open=solution.table.is_open)
+    lower, _, _ = lower_bound(
+        stated,
+        row_limits(instance),
+        move_limit(instance),
+        solution.master.capacity_dual,
+        solution.master.move_dual,
+    )
+    return Certificate(solution, lower, fresh.is_open & ~solution.table.is_open)
+
+
+@dataclass(frozen=True)
 class _Plan:
     """One plan whose flows are written."""
 
@@ -71,25 +113,30 @@ class _Plan:
     onward_usd: Floats
 
 
-def certificate_tables(solution: Solution, plan_ids: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+def certificate_tables(
+    certificate: Certificate, input_hash: str, config_hash: str
+) -> dict[str, pd.DataFrame]:
     """Return the ``placement_certificate_*`` tables.
 
     Args:
-        solution: The recommended plan, and today's.
-        plan_ids: Ids of the plans ``recommended`` and ``current``.
+        certificate: The bound of the recommended plan.
+        input_hash: Of the instance, as the plans' ids hold it.
+        config_hash: Of the policy.
     """
+    solution = certificate.solution
+    recommended = plan_id(input_hash, config_hash, "recommended")
     instance, unknown = solution.instance, np.full_like(solution.clients.wait_usd, np.nan)
     blank = np.full_like(solution.clients.onward_usd, np.nan)
     written = [
         _Plan(
-            plan_ids["recommended"],
+            recommended,
             solution.fleet,
             solution.fleet.dependency_ms,
             solution.clients.caller_usd,
             solution.clients.onward_usd,
         ),
         _Plan(
-            plan_ids["current"],
+            plan_id(input_hash, config_hash, "current"),
             solution.today_fleet,
             solution.today.dependency_ms,
             unknown,
@@ -103,10 +150,11 @@ def certificate_tables(solution: Solution, plan_ids: Mapping[str, str]) -> dict[
     hours = [_hours(instance, plan) for plan in written]
     onward = [_onward(instance, plan) for plan in written]
     return {
-        "placement_certificate_parameters": _parameters(solution, plan_ids["recommended"]),
+        "placement_certificate_parameters": _parameters(solution, recommended),
         "placement_certificate_clients": _joined(clients),
         "placement_certificate_client_hours": _joined(hours),
         "placement_certificate_onward": _joined(onward),
+        "placement_certificate_closed": _closed(certificate, recommended),
     }
 
 
@@ -213,6 +261,17 @@ def _repeated(ids: tuple[str, ...], at: Ints, times: int) -> pd.Categorical[str]
     return pd.Categorical.from_codes(np.repeat(at, times), categories=pd.Index(ids), ordered=True)
 
 
+def _closed(certificate: Certificate, plan: str) -> pd.DataFrame:
+    """Return the closed sets, one row per region of each."""
+    instance, space = certificate.solution.instance, certificate.solution.space
+    rows = [
+        (plan, instance.service_ids[s], int(p), instance.region_ids[r])
+        for s, p in zip(*np.nonzero(certificate.closed), strict=True)
+        for r in space.sets[p]
+    ]
+    return pd.DataFrame(rows, columns=["plan_id", "service_id", "set_number", "region_id"])
+
+
 def _long(
     instance: Instance, plan: _Plan, kept: Flags, values: Mapping[str, Floats]
 ) -> pd.DataFrame:
@@ -226,4 +285,4 @@ def _long(
     return pd.DataFrame({**keys, **{name: grid[s, r] for name, grid in values.items()}})
 
 
-__all__ = ["PLAN_ROWS_MAX", "certificate_tables", "served_rps"]
+__all__ = ["PLAN_ROWS_MAX", "Certificate", "certificate_tables", "certify", "served_rps"]
