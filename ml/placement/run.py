@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.io import Features, Writer
 from ml.placement import explain, plans, publish
-from ml.placement.certificate import certificate_tables
+from ml.placement.certificate import certificate_tables, certify
 from ml.placement.checker import check_plan
 from ml.placement.evaluate import RULES, Today
 from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet
@@ -21,12 +21,12 @@ from ml.placement.reading import read_instance
 from ml.placement.solve import Solution, solve
 
 STAGE = "placement"
-_CERTIFIED = ("recommended", "current")
 GAP_SCOPE = (
     "one service's region set at a time, jointly within capacity and the move budget, with call "
     "flows, answer times of callees and prices per call fixed as this plan implies; over all "
-    "region sets up to the size cap; not over joint changes of callers and callees; about the "
-    "predicted latency, the prices and the forecast demand"
+    "region sets up to the size cap but those found to break another service's rule; not over "
+    "joint changes of callers and callees; about the predicted latency, the prices and the "
+    "forecast demand"
 )
 
 
@@ -129,11 +129,13 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     solution = found.recommended
     instance = solution.instance
     inputs, config = instance.digest(), instance.policy.digest()
+    certificate = certify(solution)
     runs, services, placed = [], [], []
     for kind, fleet, stop in _kinds(found):
         plan = publish.plan_id(inputs, config, kind)
         _check(solution, fleet, kind)
-        runs.append(_run_row(solution, fleet, kind, plan, stop, inputs, config))
+        bound = certificate.run_columns if kind == "recommended" else {}
+        runs.append(_run_row(solution, fleet, kind, plan, stop, inputs, config) | bound)
         services.append(publish.services_frame(instance, solution.space, fleet, plan, level))
         placed.append(publish.plans_frame(instance, solution.space, fleet, plan))
     recommended = publish.plan_id(inputs, config, "recommended")
@@ -143,7 +145,7 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
         "placement_plans": pd.concat(placed, ignore_index=True),
         "placement_alternatives": explain.alternatives(solution),
         "placement_duals": publish.duals_frame(solution, recommended),
-        **certificate_tables(solution, {k: publish.plan_id(inputs, config, k) for k in _CERTIFIED}),
+        **certificate_tables(certificate, inputs, config),
         "run_degradations": _degradations(solution),
     }
 
@@ -213,8 +215,8 @@ def _run_row(
         "plan_kind": kind,
         "trained_through": solution.instance.trained_through,
         "upper_bound_usd_per_hour": int(fleet.cost_micro.sum()) / MICRO,
-        "lower_bound_usd_per_hour": solution.lower_micro / MICRO if own else None,
-        "gap_share": solution.gap if own else None,
+        "lower_bound_usd_per_hour": None,
+        "gap_share": None,
         "gap_scope": GAP_SCOPE if own else None,
         "end_state": "feasible" if own else "evaluated",
         "stop_reason": stop,
@@ -290,8 +292,8 @@ def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
         trained_through=solution.instance.trained_through,
         cost_today_usd_per_hour=int(solution.today_fleet.cost_micro.sum()) / MICRO,
         cost_recommended_usd_per_hour=solution.upper_micro / MICRO,
-        lower_bound_usd_per_hour=solution.lower_micro / MICRO,
-        gap_share=solution.gap,
+        lower_bound_usd_per_hour=float(row["lower_bound_usd_per_hour"]),
+        gap_share=float(row["gap_share"]),
         gap_scope=GAP_SCOPE,
         moves=int(row["moves"]),
         services=solution.instance.n_services,
