@@ -1,0 +1,238 @@
+"""Exact pricing of all region sets of every service by a compiled, pruned search.
+
+The same plans at the same costs as the table of :mod:`ml.placement.pricing`, without the table:
+at 10,000 services and 30 regions that would hold 319 million plans.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ml.placement.columns_types import Batch, Prices
+from ml.placement.evaluate import Today
+from ml.placement.instance import Flags, Floats, Instance, Ints
+from ml.placement.kernel_clients import Source
+from ml.placement.kernel_search import Tree, search
+from ml.placement.kernel_today import Judged, home_sets, judge_sets
+from ml.placement.kernel_types import Best, Fixed, Local, Part
+from ml.placement.slots import Clients
+
+_CHUNK = 500
+_NO_SIZE = 1 << 30
+
+
+@dataclass(frozen=True)
+class KernelPricer:
+    """Prices plans of an instance whose clients are fixed; keeps no plan."""
+
+    instance: Instance
+    source: Source
+    today: Today
+    base_usd: Floats | None = None
+    """Taken off each service's cost, ``(S,)``."""
+
+    @property
+    def n_services(self) -> int:
+        """Number of services."""
+        return self.instance.n_services
+
+    @property
+    def cpu_cores(self) -> Floats:
+        """vCPU of one instance, ``(S,)``."""
+        return self.instance.cpu_cores
+
+    @property
+    def memory_gb(self) -> Floats:
+        """Memory of one instance, ``(S,)``."""
+        return self.instance.memory_gb
+
+    @cached_property
+    def home(self) -> Ints:
+        """Today's regions, ``(S, K)``, -1 where not filled."""
+        return home_sets(self.instance)
+
+    @cached_property
+    def _home_judged(self) -> Judged:
+        return judge_sets(
+            self.instance, self.source, self.today, self.home, base_usd=self.base_usd
+        )
+
+    @cached_property
+    def _stays(self) -> Flags:
+        """Services that keep today's regions: fixed, pinned; found stuck ones are added."""
+        return np.asarray(self.instance.is_fixed | self.today.pinned)
+
+    @cached_property
+    def is_stuck(self) -> Flags:
+        """Services without any plan that keeps their rules; complete after the first pricing."""
+        return np.asarray(self.today.pinned & ~self.instance.is_fixed)
+
+    @cached_property
+    def _fixed(self) -> Fixed:
+        one, policy, n = self.instance, self.instance.policy, self.source.n_clients
+        rtt = np.ascontiguousarray(one.rtt_ms[:n].T)
+        rank = np.argsort(np.argsort(rtt, axis=0, kind="stable"), axis=0, kind="stable")
+        return Fixed(
+            rtt=rtt,
+            rank=rank,
+            misroute=one.misroute[:n],
+            buckets=one.latency.buckets,
+            room=one.capacity_vcpu,
+            near_tie=policy.near_tie_share,
+            utilisation=policy.utilisation_target,
+            after_loss=policy.utilisation_after_loss,
+            saturation=policy.saturation,
+            need=policy.slo_demand_share,
+            least=policy.min_instances,
+            open_usd=policy.open_region_usd_per_hour,
+            cost_weight=1.0,
+            move_price=0.0,
+            slack=1.0,
+        )
+
+    def price(
+        self, prices: Prices, best: int, services: Ints | None = None, limit: Floats | None = None
+    ) -> Batch:
+        """Return the ``best`` best plans of each service, exactly, over all its plans.
+
+        Args:
+            prices: Of the shared rows.
+            best: Plans per service.
+            services: Which; all by default.
+            limit: Values above which plans are of no interest, ``(n,)`` micro-dollars.
+        """
+        wanted = np.arange(self.n_services) if services is None else services
+        most = np.full(len(wanted), np.inf) if limit is None else limit
+        fixed = self._fixed._replace(
+            cost_weight=prices.cost_weight,
+            move_price=prices.move,
+            # Without costs most plans tie at nothing: only better ones are of interest then.
+            slack=1.0 if prices.cost_weight else -1e-3,
+        )
+        found = _empty(len(wanted), best, self.home.shape[1])
+        for first in range(0, len(wanted), _CHUNK):
+            some = wanted[first : first + _CHUNK]
+            chunk = Best(*(field[first : first + _CHUNK] for field in found))
+            free = ~self._stays[some]
+            part = self._part(some, prices, most[first : first + _CHUNK])
+            local, tree = _work(part, fixed, self.home.shape[1])
+            search(fixed, part, local, tree, chunk)
+            none = free & (chunk.size[:, 0] == _NO_SIZE) & np.isinf(most[first : first + _CHUNK])
+            self._stays[some[none]] = self.is_stuck[some[none]] = True
+            self._fill_home(some, chunk, prices)
+        return self._batch(wanted, found)
+
+    def _fill_home(self, services: Ints, chunk: Best, prices: Prices) -> None:
+        for i in np.flatnonzero(self._stays[services]):
+            s, judged = services[i], self._home_judged
+            chunk.regions[i, 0], chunk.instances[i, 0] = self.home[s], judged.instances[s]
+            chunk.cost[i, 0], chunk.size[i, 0] = judged.cost_micro[s], (self.home[s] >= 0).sum()
+            at = self.home[s][self.home[s] >= 0]
+            rent = self.cpu_cores[s] * prices.vcpu[at] + self.memory_gb[s] * prices.memory[at]
+            value = float((judged.instances[s, : len(at)] * rent).sum())
+            value += float(judged.added[s]) * prices.move
+            chunk.value[i, 0] = prices.cost_weight * judged.cost_micro[s] + value * 1e6
+
+    def _batch(self, services: Ints, found: Best) -> Batch:
+        regions = np.where(found.regions >= 0, found.regions, 0)
+        new = ~self.instance.current[services[:, None, None], regions] & (found.regions >= 0)
+        return Batch(
+            services,
+            found.value,
+            found.cost,
+            found.regions.astype(np.int16),
+            found.instances.astype(np.int32),
+            new.sum(axis=2),
+            int(found.evaluated.sum()),
+        )
+
+    def _part(self, services: Ints, prices: Prices, limit: Floats) -> Part:
+        one, clients = self.instance, self.source.part(services)
+        parts = one.latency
+        shift = clients.dependency_ms[:, :, None]
+        factor = np.ascontiguousarray(parts.factor[services])
+        size = (self.home[services] >= 0).sum(axis=1)
+        is_large = (size > one.policy.max_regions_cap) & (size <= one.max_regions[services])
+        home = one.current[services] & is_large[:, None]
+        allowed = (one.blocker[services] == 0) & ~self._stays[services][:, None]
+        home &= (allowed | ~home).all(axis=1)[:, None]
+        now = one.current[services]
+        rent = one.cpu_cores[services][:, None] * prices.vcpu
+        rent = rent + one.memory_gb[services][:, None] * prices.memory
+        price = np.outer(one.cpu_cores[services], one.vcpu_usd)
+        price += np.outer(one.memory_gb[services], one.memory_usd)
+        base = np.zeros(len(services)) if self.base_usd is None else self.base_usd[services]
+        part = Part(
+            mean=np.ascontiguousarray(clients.mean_rps),
+            peak=np.ascontiguousarray(clients.peak_rps),
+            worth=clients.wait_usd + clients.caller_usd,
+            egress=np.ascontiguousarray(clients.egress_usd),
+            spent=np.ascontiguousarray(clients.onward_usd),
+            inside=np.maximum(0.0, parts.internal_ms[services] + shift),
+            weight=np.ascontiguousarray(parts.network_weight[services]),
+            factor=factor,
+            upper=factor * parts.p95_hi[services],
+            price=np.nan_to_num(price),
+            rent=rent,
+            hop=np.where(now, 0.0, self.today.move_usd[services]),
+            adds=~now,
+            allowed=allowed,
+            rate=one.full_rate[services],
+            cores=one.cpu_cores[services],
+            replica=one.replica_usd[services],
+            base=base,
+            slo=np.nan_to_num(one.slo_stated_ms[services], nan=-1.0),
+            is_hard=~np.isnan(one.slo_ms[services]),
+            is_proof=one.loss_proof[services],
+            floor=self.today.served_floor[services],
+            slowest=self.today.slowest_ms[services],
+            low=one.min_regions[services],
+            high=np.minimum(one.max_regions[services], one.policy.max_regions_cap),
+            home=home,
+            limit=np.asarray(limit, dtype=np.float64),
+        )
+        # One layout in memory, or the compiler would make the loop anew for another.
+        return Part(*(np.ascontiguousarray(field) for field in part))
+
+
+def _empty(n: int, best: int, width: int) -> Best:
+    return Best(
+        value=np.full((n, best), np.inf),
+        cost=np.zeros((n, best), dtype=np.int64),
+        regions=np.full((n, best, width), -1, dtype=np.int64),
+        instances=np.zeros((n, best, width), dtype=np.int64),
+        size=np.full((n, best), _NO_SIZE, dtype=np.int64),
+        evaluated=np.zeros(n, dtype=np.int64),
+    )
+
+
+def _work(part: Part, fixed: Fixed, width: int) -> tuple[Local, Tree]:
+    """Return work space for one service at a time."""
+    n_r, n_c = fixed.rtt.shape
+    hours, n_b, deep = part.peak.shape[2], len(fixed.buckets), width + 1
+
+    def zeros(*shape: int) -> Floats:
+        return np.zeros(shape)
+
+    def whole(*shape: int) -> Ints:
+        return np.zeros(shape, dtype=np.int64)
+
+    local = Local(
+        zeros(n_c), zeros(n_c), zeros(n_c), zeros(n_c, hours), zeros(hours),
+        zeros(n_r, n_c), whole(n_r, n_c), zeros(n_r, n_c), zeros(n_r, 3), zeros(3),
+        zeros(n_b, n_r, n_c), zeros(n_b, n_r), whole(2), whole(n_c), zeros(width, hours),
+        zeros(width), zeros(width, width), zeros(width, 4), whole(width), whole(hours),
+    )
+    tree = Tree(
+        zeros(n_r, n_c), zeros(n_r), zeros(n_r), zeros(n_r), zeros(deep, n_c), whole(deep, n_c),
+        np.zeros((deep, n_c), dtype=np.bool_), zeros(n_r, n_c), whole(deep, n_r), zeros(deep, n_r),
+        whole(deep), whole(deep), whole(width), zeros(deep, 5), zeros(n_r), zeros(n_r),
+        zeros(width), whole(width), zeros(6),
+    )
+    return local, tree
+
+
+__all__ = ["Clients", "KernelPricer"]
