@@ -146,6 +146,9 @@ def judge(
     )
     mean = took / total if total > 0 else 0.0
     extra = _extra_usd(instance, s, instances, share, total)
+    if policy.region_loss_usd_per_request is not None:
+        dropped = max(0.0, 1.0 - served) * total
+        extra += 3600.0 * policy.region_loss_usd_per_request * dropped
     return Judged(instances, usd, extra, bill, share, served, mean, answers)
 
 

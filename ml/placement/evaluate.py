@@ -239,7 +239,7 @@ def assess(
     size = np.broadcast_to(slots.size, demand.shape)
     extra = instance.replica_usd[services][:, None] * (size - 1)
     added = slots.member & ~instance.current[services][:, None, :]
-    optional = extra_terms(instance, slots, instances, slo, added.sum(axis=2))
+    optional = extra_terms(instance, slots, instances, slo, served, added.sum(axis=2))
     return Assessed(
         instances=instances,
         compute=(instances * price).sum(axis=2),

@@ -138,6 +138,7 @@ class Instance:
         return (
             self.carbon_priced
             or self.policy.elastic_slo_usd_per_request is not None
+            or self.policy.region_loss_usd_per_request is not None
             or self.rent_usd is not None
             or self.move_rent_usd != 0
         )

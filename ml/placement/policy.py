@@ -56,6 +56,9 @@ _READERS: dict[str, read.Reader] = {
     "elastic_slo_usd_per_request": read.optional(read.amount),
     "elastic_capacity_usd_per_vcpu_hour": read.optional(read.amount),
     "elastic_move_usd": read.optional(read.amount),
+    "region_loss_usd_per_request": read.optional(read.amount),
+    "wave_moves_max": read.count(1),
+    "wave_heavy_call_share": read.share,
 }
 
 
@@ -102,6 +105,9 @@ class Policy:
     elastic_slo_usd_per_request: float | None
     elastic_capacity_usd_per_vcpu_hour: float | None
     elastic_move_usd: float | None
+    region_loss_usd_per_request: float | None
+    wave_moves_max: int
+    wave_heavy_call_share: float
 
     @property
     def slowdown_factor(self) -> float:

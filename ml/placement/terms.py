@@ -34,19 +34,26 @@ def kg_per_vcpu_hour(instance: Instance) -> Floats:
 
 
 def extra_terms(
-    instance: Instance, slots: Slots, instances: Ints, slo_share: Floats, added: Ints
+    instance: Instance,
+    slots: Slots,
+    instances: Ints,
+    slo_share: Floats,
+    served: Floats,
+    added: Ints,
 ) -> ExtraTerms:
     """Return carbon and the price of broken elastic rules for every set of ``slots``.
 
     carbon = price x kg of every vCPU that runs; elastic = price x requests that miss a hard
     objective beyond what the demand share allows, plus the rent of vCPU in regions whose capacity
-    is elastic and overrun, plus the price of each added region once the move budget is overrun.
+    is elastic and overrun, plus the price of each added region once the move budget is overrun,
+    plus the price of requests that the worst loss of a region would drop.
 
     Args:
         instance: The problem; its policy and ``rent_usd``, ``move_rent_usd`` hold the prices.
         slots: Sums over clients.
         instances: ``(S, X, K)``.
         slo_share: Demand whose objective is met, ``(S, X)``.
+        served: Demand served after the worst loss of a region, ``(S, X)``.
         added: Regions added against today, ``(S, X)``.
     """
     policy, services = instance.policy, slots.services
@@ -58,8 +65,11 @@ def extra_terms(
     if instance.carbon_priced:
         price = (policy.carbon_usd_per_kg or 0.0) * np.nan_to_num(kg_per_vcpu_hour(instance))
         carbon = (vcpu * price[slots.region]).sum(axis=2)
+    demand = slots.mean.sum(axis=2)
+    if policy.region_loss_usd_per_request is not None:
+        dropped = np.maximum(0.0, 1.0 - served) * demand
+        elastic += _SECONDS_PER_HOUR * policy.region_loss_usd_per_request * dropped
     if policy.elastic_slo_usd_per_request is not None:
-        demand = slots.mean.sum(axis=2)
         hard = ~np.isnan(instance.slo_ms[services])[:, None]
         missed = np.where(hard, np.maximum(0.0, policy.slo_demand_share - slo_share), 0.0)
         elastic += _SECONDS_PER_HOUR * policy.elastic_slo_usd_per_request * missed * demand
