@@ -49,15 +49,15 @@ _NUMBERS = (
 )
 """Values that the derivation in SQL uses; null where the policy has none."""
 _LISTS = ("loss_proof_tiers", "slo_tiers_hard", "banned_regions", "frozen_services")
-_NO_MATTER = (
-    "move_budget",
-    "memory_cells_max",
-    "interval_level",
-    "best_response_rounds",
-    "watts_per_vcpu",
+_OPTIONAL = (
+    "pinned_services",
+    "region_limits",
+    "memory_capacity_gb",
+    "cost_cap_share",
+    "carbon_usd_per_kg",
 )
-"""The move budget stands among the shared rows; the others change no cost and no rule, power
-only where carbon has a price."""
+"""Terms that SQL does not derive, beside the elastic ones; a policy that uses any says so. A term
+that nobody lists here makes the two derivations differ, which stops a build."""
 PLAN_ROWS_MAX = 150_000
 """Services times region sets up to which call flows are written: 12 regions x 150 services."""
 
@@ -190,9 +190,9 @@ def _excused(solution: Solution) -> Flags:
 
 def _not_covered(policy: Policy) -> list[str]:
     """Return the policy's terms that are switched on and that SQL knows nothing about."""
-    known = {*_NUMBERS, *_LISTS, *_NO_MATTER}
-    names = [field.name for field in fields(policy) if field.name not in known]
-    return sorted(name for name in names if getattr(policy, name))
+    names = [f.name for f in fields(policy) if f.name in _OPTIONAL or f.name.startswith("elastic_")]
+    # A price of zero is a rule that may be broken for nothing: switched on all the same.
+    return sorted(name for name in names if getattr(policy, name) not in (None, (), False))
 
 
 def _names(ids: tuple[str, ...], picked: Flags) -> list[str]:
