@@ -55,6 +55,7 @@ _OPTIONAL = (
     "memory_capacity_gb",
     "cost_cap_share",
     "carbon_usd_per_kg",
+    "region_loss_usd_per_request",
 )
 """Terms that SQL does not derive, beside the elastic ones; a policy that uses any says so. A term
 that nobody lists here makes the two derivations differ, which stops a build."""
