@@ -49,6 +49,10 @@ def _c(
     return Column(name, type_, description, required, low, high, values)
 
 
+def _share(name: str, description: str) -> Column:
+    return _c(name, "double", description, required=False, low=0, high=1)
+
+
 SPLITS = ("train", "calibration", "test")
 PLAN_KINDS = ("current", "recommended", "least_cost", "best_latency", "greedy", "random")
 BLOCKERS = (
@@ -403,13 +407,19 @@ PLACEMENT_CERTIFICATE_CLOSED = Table(
 )
 # -- end of the certificate's inputs --------------------------------------------------------------
 
+DESIGNS = (
+    *("twin", "switchback", "cluster_switchback"),
+    *("stepped_wedge", "observational", "shadow"),
+)
+EXPERIMENT_STATUSES = ("ok", "insufficient", "invalid", "refused", "biased_by_interference")
+
 EXPERIMENT_RESULTS = Table(
     "experiment_results",
     ("experiment_id", "mode", "metric", "role", "segment", "segment_value"),
     "Effect of the treatment on every metric, by evidence layer.",
     (
         _c("experiment_id", "text", "Experiment."),
-        _c("mode", "text", "Evidence layer.", values=("twin", "switchback")),
+        _c("mode", "text", "Evidence layer.", values=DESIGNS),
         _c("metric", "text", "Metric of the catalogue."),
         _c("role", "text", "Role.", values=("success", "guardrail", "diagnostic", "segment")),
         _c("segment", "text", "`all`, or the dimension it is cut by."),
@@ -444,7 +454,7 @@ EXPERIMENT_RESULTS = Table(
             "status",
             "text",
             "Whether the row can be read.",
-            values=("ok", "insufficient", "invalid", "refused"),
+            values=EXPERIMENT_STATUSES,
         ),
         _c(
             "verdict",
@@ -547,9 +557,10 @@ EXPERIMENT_BASELINES = Table(
 
 EXPERIMENT_CALIBRATION = Table(
     "experiment_calibration",
-    ("source", "design", "metric", "estimator", "scenario"),
+    ("form", "source", "design", "metric", "estimator", "scenario"),
     "How often the method cries wolf when nothing differs, and whether bad methods are caught.",
     (
+        _c("form", "text", "Of every build, or the long form.", values=("short", "long")),
         _c("source", "text", "Where the worlds come from."),
         _c("design", "text", "Design."),
         _c("metric", "text", "Metric."),
@@ -559,6 +570,14 @@ EXPERIMENT_CALIBRATION = Table(
         _c("false_positive_rate", "double", "Share of p <= 0.05.", required=False, low=0, high=1),
         _c("rate_lo", "double", "Wilson interval.", required=False, low=0, high=1),
         _c("rate_hi", "double", "Wilson interval.", required=False, low=0, high=1),
+        _share("coverage", "Share of intervals that hold the truth."),
+        _share("coverage_lo", "Wilson interval."),
+        _share("coverage_hi", "Wilson interval."),
+        _share("power", "Share of p <= 0.05 where something differs."),
+        _c(
+            "bias_points", "double", "Mean estimate minus truth, percentage points.", required=False
+        ),
+        _share("ks_p_uniform", "Kolmogorov-Smirnov p of the p-values against the uniform."),
         _c("is_canary", "boolean", "A bad method that must be caught."),
         _c("status", "text", "Result.", values=("green", "red")),
     ),
@@ -591,6 +610,204 @@ EXPERIMENT_VERDICT = Table(
         ),
     ),
 )
+
+# --- experiment: designs, power, looks, moves and what became of advice ---
+
+EXPERIMENT_ASSIGNMENTS = Table(
+    "experiment_assignments",
+    ("experiment_id", "mode", "unit_id", "period_start_on"),
+    "Who runs what when, drawn from the registered seed before anything is looked at.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("mode", "text", "Design.", values=DESIGNS),
+        _c("unit_id", "text", "`fleet`, or a community of the call graph."),
+        _c("period_start_on", "date", "First day of the period."),
+        _c("period_end_on", "date", "Last day of the period."),
+        _c("community_id", "bigint", "Community.", required=False, low=0),
+        _c("block_id", "bigint", "Block of days, or wave.", required=False, low=0),
+        _c("arm", "text", "Arm of the period.", values=("control", "treatment")),
+        _c("warmup_hours", "bigint", "First hours of each day that are left out.", low=0),
+        _c("coin_seed", "text", "Registered seed of the coins."),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_COMMUNITIES = Table(
+    "experiment_communities",
+    ("experiment_id", "service_id"),
+    "Communities of the call graph: services that change together.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _SERVICE,
+        _c("community_id", "bigint", "Community, 0 carries the most traffic.", low=0),
+        _c(
+            "traffic_share", "double", "Share of all requests before the experiment.", low=0, high=1
+        ),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_SERVICE_EFFECTS = Table(
+    "experiment_service_effects",
+    ("experiment_id", "service_id"),
+    "Effect on each service, pulled towards the fleet's by how noisy it is.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _SERVICE,
+        _share("traffic_share", "Share of all requests."),
+        _c("control_ms", "double", "Mean latency, control.", required=False, low=0),
+        _c("treatment_ms", "double", "Mean latency, treatment.", required=False, low=0),
+        _c("rel_effect", "double", "Relative effect of the service alone.", required=False),
+        _c("rel_lo", "double", "Lower end, 95 %.", required=False),
+        _c("rel_hi", "double", "Upper end, 95 %.", required=False),
+        _c("shrunk_effect", "double", "Relative effect after shrinking.", required=False),
+        _share("p_adjusted", "Benjamini-Hochberg p; null without a randomised layer."),
+        _c("status", "text", "Whether the row can be read.", values=EXPERIMENT_STATUSES),
+        _c("reason", "text", "Why there is no effect.", required=False),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_MONITOR = Table(
+    "experiment_monitor",
+    ("experiment_id", "metric", "blocks"),
+    "What may be read before the end: an e-process, valid whenever one stops.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("metric", "text", "Metric of the catalogue."),
+        _c("blocks", "bigint", "Blocks seen so far.", low=1),
+        _c("log_e", "double", "Natural logarithm of the e-value; log 20 stops."),
+        _c("always_valid_p", "double", "1 over the largest e-value so far.", low=0, high=1),
+        _c("rel_lo", "double", "Lower end, valid at every look.", required=False),
+        _c("rel_hi", "double", "Upper end, valid at every look.", required=False),
+        _c("decision", "text", "What may be done.", values=("continue", "stop")),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_POWER = Table(
+    "experiment_power",
+    ("experiment_id", "design", "metric", "days", "effect_share"),
+    "What each design would find, simulated on days before the experiment.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("design", "text", "Design.", values=DESIGNS),
+        _c("metric", "text", "Metric of the catalogue."),
+        _c("days", "bigint", "Length of the experiment.", low=1),
+        _c("effect_share", "double", "True improvement, relative and positive.", low=0, high=1),
+        _c("alpha", "double", "Level that Holm uses first.", required=False, low=0, high=1),
+        _share("power", "Share of runs that find it."),
+        _share("mde80", "Smallest improvement found with 80 % power."),
+        _c("runs", "bigint", "Simulated experiments.", low=0),
+        _c("status", "text", "Whether the row can be read.", values=EXPERIMENT_STATUSES),
+        _c("reason", "text", "Why the design was refused.", required=False),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_GOALS = Table(
+    "experiment_goals",
+    ("goal_id",),
+    "Goals of the method, each measured and met, missed or not measured.",
+    (
+        _c("goal_id", "text", "Goal, G1 to G15 and their parts."),
+        _c("goal_order", "bigint", "Order of printing.", low=1),
+        _c("meaning", "text", "What is asked."),
+        _c("target", "text", "The number that had to be reached."),
+        _c("observed", "text", "What was measured."),
+        _c("status", "text", "Result.", values=("met", "missed", "not_measured")),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_MOVES = Table(
+    "experiment_moves",
+    ("experiment_id", "service_id", "moved_on", "estimator"),
+    "Past moves of services, four estimators side by side, graded by how far one may trust them.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _SERVICE,
+        _c("moved_on", "date", "First day under the new regions."),
+        _c(
+            "estimator",
+            "text",
+            "How the counterfactual was made.",
+            values=("before_after", "did", "gap_did", "matched_did"),
+        ),
+        _c("from_regions", "text", "Regions before."),
+        _c("to_regions", "text", "Regions after."),
+        _c("rel_effect", "double", "Relative effect on mean latency.", required=False),
+        _c("rel_lo", "double", "Lower end of the placebo band.", required=False),
+        _c("rel_hi", "double", "Upper end of the placebo band.", required=False),
+        _share("placebo_p", "Share of fake moves at least as large, ours counted."),
+        _c("placebos", "bigint", "Fake moves.", low=0),
+        _c(
+            "grade",
+            "text",
+            "A to D; null where refused.",
+            required=False,
+            values=("A", "B", "C", "D"),
+        ),
+        _c("move_reason", "text", "Recorded reason of the move, or unknown."),
+        _share("traffic_share", "Share of all requests."),
+        _c("status", "text", "Whether the row can be read.", values=EXPERIMENT_STATUSES),
+        _c("reason", "text", "Why it was refused or graded so.", required=False),
+        _c(
+            "sentence",
+            "text",
+            "What may be said in words; null for grades C and D.",
+            required=False,
+        ),
+    ),
+    may_be_empty=True,
+)
+
+RECOMMENDATION_OUTCOMES = Table(
+    "recommendation_outcomes",
+    ("recommendation_id",),
+    "What became of advice that was followed: predicted against realised.",
+    (
+        _c("recommendation_id", "text", "Recommendation of an earlier build."),
+        _c("plan_id", "text", "Plan that it belongs to."),
+        _SERVICE,
+        _c("advised_through_on", "date", "Last day that the advice knew."),
+        _c("moved_on", "date", "First day under the advised regions.", required=False),
+        _c("from_regions", "text", "Regions before."),
+        _c("to_regions", "text", "Regions advised."),
+        _c(
+            "predicted_effect",
+            "double",
+            "Predicted relative change of mean latency.",
+            required=False,
+        ),
+        _c("predicted_lo", "double", "Lower end.", required=False),
+        _c("predicted_hi", "double", "Upper end.", required=False),
+        _c("interval_level", "double", "Level of that interval.", required=False, low=0, high=1),
+        _c("realised_effect", "double", "Matched before-and-after change.", required=False),
+        _c("realised_lo", "double", "Lower end of the placebo band.", required=False),
+        _c("realised_hi", "double", "Upper end of the placebo band.", required=False),
+        _c("is_covered", "boolean", "Whether the predicted interval holds it.", required=False),
+        _c(
+            "grade",
+            "text",
+            "A to D; null where refused.",
+            required=False,
+            values=("A", "B", "C", "D"),
+        ),
+        _c(
+            "error_ratio",
+            "double",
+            "Error over half the predicted interval.",
+            required=False,
+            low=0,
+        ),
+        _c("status", "text", "Whether the row can be read.", values=EXPERIMENT_STATUSES),
+        _c("reason", "text", "Why nothing was realised or may be read.", required=False),
+    ),
+    may_be_empty=True,
+)
+
+# --- end of experiment ---
 
 RUN_DEGRADATIONS = Table(
     "run_degradations",
@@ -627,5 +844,13 @@ TABLES: tuple[Table, ...] = (
     EXPERIMENT_BASELINES,
     EXPERIMENT_CALIBRATION,
     EXPERIMENT_VERDICT,
+    EXPERIMENT_ASSIGNMENTS,
+    EXPERIMENT_COMMUNITIES,
+    EXPERIMENT_SERVICE_EFFECTS,
+    EXPERIMENT_MONITOR,
+    EXPERIMENT_POWER,
+    EXPERIMENT_GOALS,
+    EXPERIMENT_MOVES,
+    RECOMMENDATION_OUTCOMES,
     RUN_DEGRADATIONS,
 )

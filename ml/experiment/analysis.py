@@ -10,18 +10,29 @@ from typing import Any
 from ml.experiment import tables
 from ml.experiment.calibrate import Calibration, calibrate
 from ml.experiment.classic import classic_report
+from ml.experiment.community_layer import CommunityLayers, run_community_layers
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.decide import SuccessEvidence
+from ml.experiment.design_rows import (
+    assignment_rows,
+    community_rows,
+    member_rows,
+    monitor_rows,
+    power_rows,
+)
+from ml.experiment.evidence import calibration_checks, evidence_of, gain_checks
 from ml.experiment.field_layer import DIAGNOSTICS, PRINTED, Layer, run_switchback
-from ml.experiment.fleet import Fleet, waiting_prices
+from ml.experiment.fleet import FeatureReader, Fleet, waiting_prices
 from ml.experiment.full_run import FullRun
-from ml.experiment.gate import Check, check
+from ml.experiment.gate import Check
 from ml.experiment.guardrails import Guardrail, judge_all
 from ml.experiment.plans import PlanSet
+from ml.experiment.power_designs import switchback_power
 from ml.experiment.pre_period import Gains, gains_of, run_pre_period
 from ml.experiment.ranking import Ranking, rank_plans
 from ml.experiment.result_rows import Row, guardrail_row, switchback_row, twin_row
 from ml.experiment.segments import segment_rows
+from ml.experiment.service_effects import service_rows
 from ml.experiment.switchback import (
     check_assignment,
     classical_t,
@@ -29,6 +40,9 @@ from ml.experiment.switchback import (
 )
 from ml.experiment.twin import Twin, TwinResult
 from ml.experiment.world import World
+
+BUILD_POWER_DRAWS = 500
+"""Enough for a planning table in every build; the command simulates the registered number."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +62,16 @@ class Analysis:
     verdict_numbers: dict[str, float | None]
     report: dict[str, Any]
     headline: dict[str, float | None]
+    more: dict[str, list[Row]]
 
 
 def analyze(
-    world: World, plans: PlanSet, fleet: Fleet, settings: ExperimentSettings, full: FullRun
+    world: World,
+    plans: PlanSet,
+    fleet: Fleet,
+    settings: ExperimentSettings,
+    full: FullRun,
+    features: FeatureReader,
 ) -> Analysis:
     """Estimate, judge and rank, given a full run that passed the gate."""
     bare = {arm: plans.bare(arm) for arm in ("control", "treatment")}
@@ -67,7 +87,13 @@ def analyze(
     ranking = rank_plans(world, plans, fleet, settings, full, prices)
     measured = calibrate(settings, {m: pre.daily[m] for m in sorted(pre.daily)})
     both = Gains(pre.gains, gains_of(full.control, full.treatment, prices))
-    return _assemble(settings, plans, fleet, full, twin, layer, rails, ranking, measured, both)
+    layers = run_community_layers(world, plans, fleet, features, settings, full)
+    points = switchback_power(settings, pre.daily, BUILD_POWER_DRAWS)
+    found = _assemble(
+        settings, plans, fleet, full, twin, layer, layers, rails, ranking, measured, both
+    )
+    found.more["experiment_power"] = power_rows(settings, points)
+    return found
 
 
 def _assemble(
@@ -77,6 +103,7 @@ def _assemble(
     full: FullRun,
     twin: TwinResult,
     layer: Layer | None,
+    layers: CommunityLayers | None,
     rails: list[Guardrail],
     ranking: Ranking,
     measured: list[Calibration],
@@ -84,8 +111,9 @@ def _assemble(
 ) -> Analysis:
     identity = settings.experiment_id
     primary = settings.metrics.success[0]
-    evidence = [_evidence(name, twin, layer) for name in settings.metrics.success]
-    checks = [*_calibration_checks(measured), *ranking.checks, *_gain_checks(gains)]
+    by_community = community_rows(settings, layers)
+    evidence = [evidence_of(name, twin, layer, by_community) for name in settings.metrics.success]
+    checks = [*calibration_checks(measured), *ranking.checks, *gain_checks(gains)]
     classical = None
     if layer:
         checks += check_assignment(settings, layer.plan, full.control, full.treatment)
@@ -98,9 +126,16 @@ def _assemble(
         fleet,
         classical,
         layer.effects.get("latency_mean") if layer else None,
-        {m.estimator: m.rate for m in measured if m.source == "noise_world"},
+        {m.estimator: m.rate or 0.0 for m in measured if m.source == "noise_world"},
     )
-    rows = _result_rows(settings, fleet, full, twin, layer, rails)
+    rows = _result_rows(settings, fleet, full, twin, layer, rails) + by_community
+    plan = layer.plan if layer else None
+    more = {
+        "experiment_assignments": assignment_rows(settings, plan, layers),
+        "experiment_communities": member_rows(settings, layers),
+        "experiment_service_effects": service_rows(settings, full.control, full.treatment, plan),
+        "experiment_monitor": monitor_rows(settings, layer, full),
+    }
     units = list(dict.fromkeys((*settings.metrics.success, "latency_p99")))
     redraw = layer.redraws.get(primary) if layer else None
     classic = tables.classic_rows(identity, lines)
@@ -124,14 +159,8 @@ def _assemble(
         },
         _report(twin, layer, ranking, measured, gains, classic),
         _headline(twin, layer),
+        more,
     )
-
-
-def _evidence(name: str, twin: TwinResult, layer: Layer | None) -> SuccessEvidence:
-    effect = layer.effects[name] if layer else None
-    estimate = effect.test.estimate if effect and effect.test else None
-    adjusted = layer.adjusted[name] if layer else None
-    return SuccessEvidence(name, estimate, adjusted, *twin.estimates[name].plausible())
 
 
 def _refusal(settings: ExperimentSettings, layer: Layer | None) -> str | None:
@@ -153,44 +182,6 @@ def _remarks(
                 f"registered {wanted:.1%}"
             )
     return (*remarks, *twin.notes)
-
-
-def _calibration_checks(measured: Sequence[Calibration]) -> list[Check]:
-    canaries = [m for m in measured if m.is_canary]
-    tests = [m for m in measured if m.estimator == "sign_flip"]
-    missed = [m.estimator for m in canaries if m.status != "red"]
-    rates = ", ".join(f"{m.estimator} {m.rate:.1%}" for m in canaries)
-    sizes = ", ".join(f"{m.source} {m.metric} {m.rate:.2%}" for m in tests)
-    return [
-        check(
-            "canaries_caught",
-            "calibration",
-            f"false-positive rates {rates}; not caught: {', '.join(missed) or 'none'}",
-            "every bad method is seen to be bad",
-            not missed,
-        ),
-        check(
-            "false_positive_rate",
-            "calibration",
-            sizes,
-            "the sign-flip test rejects 4 % to 6 % of A/A runs",
-            all(m.status == "green" for m in tests),
-        ),
-    ]
-
-
-def _gain_checks(gains: Gains) -> list[Check]:
-    return [
-        Check(
-            "out_of_sample_gain",
-            name,
-            f"in sample {gains.in_sample.get(name, math.nan):+.2%}, out of sample {later:+.2%}, "
-            f"ratio {gains.ratio(name):.2f}",
-            "printed: a gain much larger in sample is a winner's curse",
-            "green" if name in gains.in_sample else "not_testable",
-        )
-        for name, later in gains.out_of_sample.items()
-    ]
 
 
 def _result_rows(

@@ -37,11 +37,17 @@ class Calibration:
     estimator: str
     scenario: str
     runs: int
-    rate: float
-    lo: float
-    hi: float
+    rate: float | None
+    lo: float | None
+    hi: float | None
     is_canary: bool
     status: str
+    coverage: float | None = None
+    coverage_lo: float | None = None
+    coverage_hi: float | None = None
+    power: float | None = None
+    bias_points: float | None = None
+    ks_p_uniform: float | None = None
 
 
 def wilson(hits: int, runs: int, level: float = 0.95) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ml.experiment.signflip import min_blocks
 
@@ -25,7 +25,14 @@ GUARDRAIL_KINDS: dict[str, str] = {
     "worst_top20_service_latency": "margin_rel",
     "moves": "max",
 }
+Mode = Literal[
+    "twin", "switchback", "cluster_switchback", "stepped_wedge", "observational", "shadow"
+]
 _HIGHER_IS_BETTER = ("one_region_loss_served_share",)
+
+
+class SettingsError(ValueError):
+    """A configuration that is refused; the message names file, key, value and rule."""
 
 
 class _Frozen(BaseModel):
@@ -33,10 +40,14 @@ class _Frozen(BaseModel):
 
 
 class Plans(_Frozen):
-    """Kinds of plan in ``placement_runs`` that are compared."""
+    """Kinds of plan in ``placement_runs`` that are compared.
 
-    control: str = "current"
-    treatment: str = "recommended"
+    ``control`` may be ``random_matched:<seed>`` where nothing is known of today's placement: a
+    random plan with the regions and instances that the treatment gives each service.
+    """
+
+    control: str = Field(default="current", pattern=r"^([a-z_]+|random_matched:\d+)$")
+    treatment: str = Field(default="recommended", pattern=r"^[a-z_]+$")
 
 
 class Baselines(_Frozen):
@@ -93,6 +104,45 @@ class Switchback(_Frozen):
     excluded_days: tuple[date, ...] = ()
 
 
+class Cluster(_Frozen):
+    """The coin design by call-graph community, and when it may not be run."""
+
+    min_edge_share: float = Field(default=0.01, ge=0, lt=1)
+    max_crossing_share: float = Field(default=0.15, gt=0, le=1)
+    max_community_share: float = Field(default=0.20, gt=0, le=1)
+    max_utilisation: float = Field(default=0.70, gt=0, le=1)
+    permutations: int = Field(default=999, ge=99)
+
+
+class Wedge(_Frozen):
+    """One-way waves: days before, a baseline, then a wave every few days."""
+
+    pre_days: int = Field(default=14, ge=1)
+    baseline_days: int = Field(default=7, ge=0)
+    waves: int = Field(default=5, ge=1)
+    wave_days: int = Field(default=7, ge=1)
+    permutations: int = Field(default=999, ge=99)
+
+
+class Observational(_Frozen):
+    """What past moves must have around them, and how they are compared."""
+
+    pre_days: int = Field(default=28, ge=15)
+    post_days: int = Field(default=14, ge=7)
+    controls: int = Field(default=10, ge=3)
+    placebos: int = Field(default=200, ge=200)
+    max_spread: float = Field(default=0.03, gt=0)
+    max_moves: int = Field(default=40, ge=1)
+
+
+class Shadow(_Frozen):
+    """Replay of known days, trusted as far as it foretold past moves."""
+
+    days: int = Field(default=28, ge=2)
+    min_moves: int = Field(default=9, ge=9)
+    level: float = Field(default=0.90, gt=0.5, lt=1)
+
+
 class Margin(_Frozen):
     """One margin of a guard rail; exactly one of the four kinds."""
 
@@ -143,9 +193,11 @@ class Metrics(_Frozen):
 
 
 class Power(_Frozen):
-    """Size of the power simulation."""
+    """Size of the power simulation; ``days`` are the lengths that are planned for."""
 
     draws: int = Field(default=2000, ge=100)
+    days: tuple[int, ...] = (14, 28, 56)
+    effects: tuple[float, ...] = (0.02, 0.05, 0.10)
 
 
 class Calibration(_Frozen):
@@ -161,7 +213,7 @@ class ExperimentSettings(_Frozen):
 
     schema_version: Literal[1] = 1
     experiment_id: str = Field(pattern=r"^[a-z0-9-]{3,40}$")
-    mode: tuple[Literal["twin", "switchback"], ...] = ("twin", "switchback")
+    mode: tuple[Mode, ...] = ("twin", "switchback")
     plans: Plans = Plans()
     aa: bool = False
     baselines: Baselines = Baselines()
@@ -171,6 +223,10 @@ class ExperimentSettings(_Frozen):
     twin: Twin = Twin()
     inputs: Inputs = Inputs()
     switchback: Switchback = Switchback()
+    cluster: Cluster = Cluster()
+    wedge: Wedge = Wedge()
+    observational: Observational = Observational()
+    shadow: Shadow = Shadow()
     seed: int
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     mde: dict[str, float] = {}
@@ -187,6 +243,22 @@ class ExperimentSettings(_Frozen):
             raise ValueError(msg)
         if self.switchback.min_blocks < floor:
             msg = f"switchback.min_blocks == {self.switchback.min_blocks}, must be >= {floor}"
+            raise ValueError(msg)
+        if "switchback" in self.mode and 2 * self.switchback.min_blocks > self.evaluate.days:
+            msg = (
+                f"switchback.min_blocks == {self.switchback.min_blocks}, must be at most half of "
+                f"evaluate.days == {self.evaluate.days}"
+            )
+            raise ValueError(msg)
+        if len(set(self.mode)) < len(self.mode):
+            msg = f"mode == {self.mode}, must not name a design twice"
+            raise ValueError(msg)
+        unknown = sorted(set(self.mde) - set(SUCCESS_METRICS))
+        if unknown:
+            msg = f"mde == {unknown}, must be success metrics: {', '.join(SUCCESS_METRICS)}"
+            raise ValueError(msg)
+        if self.plans.control == "random_matched":
+            msg = "plans.control == 'random_matched', must name its seed: random_matched:<seed>"
             raise ValueError(msg)
         if self.plans.control == self.plans.treatment and not self.aa:
             msg = f"plans == {self.plans.control!r} twice, must differ unless aa is true"
@@ -212,16 +284,37 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_settings(
-    path: Path = DEFAULT_FILE, changes: dict[str, Any] | None = None
+    path: Path | None = None, changes: dict[str, Any] | None = None
 ) -> ExperimentSettings:
     """Read and check a configuration.
 
     Args:
-        path: YAML file; the default one ships inside the package.
-        changes: Nested values laid over the file, for tests and the command line.
+        path: YAML file of the user, laid over the packaged one; it holds only what differs.
+        changes: Nested values laid over both, for tests and the command line.
 
     Raises:
-        pydantic.ValidationError: Naming key, value and rule.
+        SettingsError: Naming file, key, value and rule.
     """
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return ExperimentSettings.model_validate(_merge(raw, changes or {}))
+    raw = _read(DEFAULT_FILE)
+    where = DEFAULT_FILE.name
+    if path is not None:
+        raw, where = _merge(raw, _read(path)), str(path)
+    try:
+        return ExperimentSettings.model_validate(_merge(raw, changes or {}))
+    except ValidationError as error:
+        said = [
+            f"{'.'.join(map(str, e['loc'])) or 'experiment'}: {e['msg']}" for e in error.errors()
+        ]
+        raise SettingsError(f"{where}: {'; '.join(said)}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{path}: must be keys and values, is a {type(raw).__name__}")
+    return raw

@@ -7,11 +7,14 @@ from datetime import date, timedelta
 
 import pandas as pd
 
+from ml.experiment.baselines import budget_of, random_plans
 from ml.experiment.config import ExperimentSettings
-from ml.experiment.fleet import FeatureReader
+from ml.experiment.fleet import FeatureReader, Fleet
+from ml.experiment.rng import generator
 from ml.io import Writer
 
 ARMS = ("control", "treatment")
+RANDOM = "random_matched:"
 _COLUMNS = ["service_id", "region_id", "instances", "traffic_share"]
 
 
@@ -33,14 +36,21 @@ class PlanSet:
         return self.placements[arm][["service_id", "region_id", "instances"]]
 
 
-def read_plans(writer: Writer, features: FeatureReader, settings: ExperimentSettings) -> PlanSet:
-    """Read control and treatment from what the placement stage wrote."""
+def read_plans(
+    writer: Writer, features: FeatureReader, settings: ExperimentSettings, fleet: Fleet
+) -> PlanSet:
+    """Read control and treatment from what the placement stage wrote, or draw a random control."""
     runs, rows = writer.read("placement_runs"), writer.read("placement_plans")
-    kinds = {"control": settings.plans.control, "treatment": settings.plans.treatment}
+    kinds = {"treatment": settings.plans.treatment, "control": settings.plans.control}
     placements: dict[str, pd.DataFrame] = {}
     ids: dict[str, str] = {}
     trained: list[date] = []
-    for arm in ARMS:
+    for arm in kinds:
+        if kinds[arm].startswith(RANDOM):
+            if "treatment" in placements:
+                placements[arm] = random_control(placements["treatment"], fleet, kinds[arm])
+                ids[arm] = kinds[arm]
+            continue
         found = runs[runs["plan_kind"] == kinds[arm]].sort_values("plan_id")
         if found.empty:
             continue
@@ -54,6 +64,22 @@ def read_plans(writer: Writer, features: FeatureReader, settings: ExperimentSett
     last = max(trained) if trained else _last_day(features)
     missing = f"no plan for {', '.join(absent)}" if absent else None
     return PlanSet(placements, ids, last, writer.read("placement_services"), missing)
+
+
+def random_control(treatment: pd.DataFrame, fleet: Fleet, name: str) -> pd.DataFrame:
+    """Draw a control with the treatment's regions and instances per service.
+
+    Args:
+        treatment: Its placement.
+        fleet: Eligible regions, demand and prices.
+        name: ``random_matched:<seed>``.
+    """
+    bare = treatment[["service_id", "region_id", "instances"]]
+    rng = generator("control plan", name)
+    drawn = next(random_plans(budget_of(bare, fleet), 1, rng))
+    share = 1.0 / drawn.groupby("service_id")["region_id"].transform("size")
+    drawn = drawn.assign(traffic_share=share.astype("float64"))
+    return drawn.sort_values(["service_id", "region_id"], ignore_index=True)[_COLUMNS]
 
 
 def _last_day(features: FeatureReader) -> date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,55 @@ class Power:
     effect: float | None
     power_at: float | None
     draws: int
+
+
+@dataclass(frozen=True)
+class PowerPoint:
+    """Power of one design, metric, length and true effect; nulls where the design is refused."""
+
+    design: str
+    metric: str
+    days: int
+    effect: float
+    alpha: float | None
+    power: float | None
+    mde80: float | None
+    runs: int
+    reason: str | None = None
+
+
+def curve(
+    design: str, metric: str, days: int, alpha: float, ends: Floats, effects: Sequence[float]
+) -> list[PowerPoint]:
+    """Return the power at each effect from intervals of runs in which nothing differs.
+
+    An improvement by ``size`` moves the interval down by it: found when its end falls below 0.
+
+    Args:
+        design: Name of the design.
+        metric: Name of the metric.
+        days: Length.
+        alpha: Level.
+        ends: Lower and upper end of each run, log scale, shape (runs, 2).
+        effects: Improvements, relative and positive.
+    """
+    needed = float(np.quantile(ends[:, 1], 0.8, method="higher"))
+    mde80 = -math.expm1(-needed) if math.isfinite(needed) and 0 < needed < 2.3 else None
+    return [
+        PowerPoint(
+            design,
+            metric,
+            days,
+            effect,
+            alpha,
+            float(
+                ((ends[:, 1] < -math.log1p(-effect)) | (ends[:, 0] > -math.log1p(-effect))).mean()
+            ),
+            mde80,
+            len(ends),
+        )
+        for effect in effects
+    ]
 
 
 def windows(values: Floats, days: int, draws: int, rng: np.random.Generator) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -33,7 +34,12 @@ from ml.io import Writer
 
 STAGE = "experiment"
 MIN_DAYS = 28
-_EMPTY = ("experiment_units", "experiment_classic_report", "experiment_baselines")
+_EMPTY = (
+    *("experiment_units", "experiment_classic_report", "experiment_baselines"),
+    *("experiment_assignments", "experiment_communities", "experiment_service_effects"),
+    *("experiment_monitor", "experiment_power", "experiment_goals", "experiment_moves"),
+    "recommendation_outcomes",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ def run(
     writer: Writer,
     world: World | None,
     settings: ExperimentSettings | None = None,
+    *,
+    registry: Path | None = None,
 ) -> ExperimentResult:
     """Compare the recommended plan with the current one and write every experiment table.
 
@@ -60,17 +68,29 @@ def run(
         world: Where plans can be tried; None for imported data, which then get no effect, no
             interval and no p-value, but a reason.
         settings: Registered configuration; the packaged one by default.
+        registry: Where registrations outlive a build; beside the predictions if not given.
+
+    Raises:
+        RegistrationChangedError: If these plans were registered under other rules.
     """
     # Small products gain nothing from a second thread, and sums must not depend on threads.
     with threadpool_limits(limits=1):
-        return _run(features, writer, world, settings or load_settings())
+        return _run(features, writer, world, settings or load_settings(), registry)
 
 
 def _run(
-    features: FeatureReader, writer: Writer, world: World | None, settings: ExperimentSettings
+    features: FeatureReader,
+    writer: Writer,
+    world: World | None,
+    settings: ExperimentSettings,
+    registry: Path | None,
 ) -> ExperimentResult:
-    fleet, plans = read_fleet(features), read_plans(writer, features, settings)
-    registration = register(writer.artifacts_dir, settings, plans.placements)
+    for name in _EMPTY:
+        writer.write(name, frame(name, []), STAGE)
+    fleet = read_fleet(features)
+    plans = read_plans(writer, features, settings, fleet)
+    folders = [*([registry] if registry else []), writer.artifacts_dir]
+    registration = register(folders, settings, plans.placements)
     write_placements(writer.artifacts_dir, plans, fleet)
     write_importances(writer.artifacts_dir, writer.read("feature_importances"))
     refusal = plans.missing or (None if world else "no world to run the plans in: imported data")
@@ -85,7 +105,7 @@ def _run(
     checks += full.checks
     if any(c.status == "red" for c in checks):
         return _refused(writer, settings, plans, registration, checks, "the gate is red", days)
-    found = analyze(world, plans, fleet, settings, full)
+    found = analyze(world, plans, fleet, settings, full, features)
     return _finish(writer, settings, plans, registration, checks, found, full)
 
 
@@ -99,8 +119,8 @@ def evaluation_days(settings: ExperimentSettings, world: World, trained: date) -
 
 def _registration_checks(registration: Registration) -> list[Check]:
     expected = "the hashes registered before the run"
-    holds = registration.is_unchanged
-    return [check("registration_hash", "fleet", registration.detail, expected, holds)]
+    # A changed configuration never comes this far: registering it is refused.
+    return [Check("registration_hash", "fleet", registration.detail, expected, "green")]
 
 
 def _overlap_checks(
@@ -156,8 +176,6 @@ def _refused(
             for metric, role in roles
         ]
     measured = calibrate(settings)
-    for name in _EMPTY:
-        writer.write(name, frame(name, []), STAGE)
     _write(writer, "experiment_calibration", tables.calibration_rows(measured))
     _write(writer, "experiment_results", rows)
     _write(writer, "experiment_checks", tables.check_rows(settings.experiment_id, checks))
@@ -197,6 +215,9 @@ def _finish(
     _write(writer, "experiment_classic_report", found.classic_rows)
     _write(writer, "experiment_baselines", found.baseline_rows)
     _write(writer, "experiment_calibration", found.calibration_rows)
+    for name, part in found.more.items():
+        is_claim = name in ("experiment_service_effects", "experiment_monitor")
+        _write(writer, name, [] if is_claim and decision.verdict == "invalid" else part)
     _write_verdict(writer, settings, plans, registration, decision, days, found.verdict_numbers)
     content = _report_head(settings, plans, registration, checks, decision, rows)
     content |= found.report

@@ -103,10 +103,11 @@ def baseline_rows(experiment_id: str, scores: Sequence[Score]) -> list[Row]:
     ]
 
 
-def calibration_rows(measured: Sequence[Calibration]) -> list[Row]:
+def calibration_rows(measured: Sequence[Calibration], form: str = "short") -> list[Row]:
     """Return the rows of ``experiment_calibration``."""
     return [
         {
+            "form": form,
             "source": m.source,
             "design": m.design,
             "metric": m.metric,
@@ -116,6 +117,12 @@ def calibration_rows(measured: Sequence[Calibration]) -> list[Row]:
             "false_positive_rate": m.rate,
             "rate_lo": m.lo,
             "rate_hi": m.hi,
+            "coverage": m.coverage,
+            "coverage_lo": m.coverage_lo,
+            "coverage_hi": m.coverage_hi,
+            "power": m.power,
+            "bias_points": m.bias_points,
+            "ks_p_uniform": m.ks_p_uniform,
             "is_canary": m.is_canary,
             "status": m.status,
         }

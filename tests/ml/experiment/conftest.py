@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ml.contract import TABLES
 from ml.experiment.config import ExperimentSettings, load_settings
 from ml.io import Writer
 
@@ -236,7 +237,13 @@ class Lab:
             services.append(self._accounts(f"plan-{kind}"))
         self.writer.write("placement_runs", pd.DataFrame(runs), "placement")
         self.writer.write("placement_plans", pd.concat(plans), "placement")
-        self.writer.write("placement_services", pd.concat(services), "placement")
+        accounts = pd.concat(services)
+        # What the placement stage adds to its accounts is nothing to the experiment.
+        table = next(t for t in TABLES if t.name == "placement_services")
+        for column in table.columns:
+            if column.required and column.name not in accounts:
+                accounts[column.name] = 0.0
+        self.writer.write("placement_services", accounts, "placement")
 
     def _accounts(self, plan_id: str) -> pd.DataFrame:
         rps = self.traffic / 900

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,20 @@ from ml.experiment.baselines import (
     random_plans,
     rescaled,
 )
-from ml.experiment.config import load_settings
+from ml.experiment.config import SettingsError, load_settings
 from ml.experiment.decide import SuccessEvidence, decide
 from ml.experiment.fleet import read_fleet, waiting_prices
 from ml.experiment.gate import check
 from ml.experiment.guardrails import Guardrail
 from ml.experiment.histogram import quantile
 from ml.experiment.metrics import effect
-from ml.experiment.registry import config_hash, plan_hash
+from ml.experiment.registry import (
+    LOCK_NAME,
+    RegistrationChangedError,
+    config_hash,
+    plan_hash,
+    register,
+)
 from ml.experiment.rng import generator
 from ml.experiment.switchback import block_days, block_differences, draw_coins
 
@@ -46,11 +53,49 @@ EDGES = np.concatenate([[0.0], 0.5 * 1.02 ** np.arange(591), [np.inf]])
         {"train_through": "2026-08-01", "evaluate": {"from": "2026-08-01"}},
         {"mode": ["switchback"]},
         {"evaluate": {"days": 57}},
+        {"evaluate": {"days": 12}},
+        {"mode": ["twin", "twin"]},
+        {"mode": ["twin", "guess"]},
+        {"mde": {"error_rate": 0.01}},
+        {"plans": {"control": "random_matched"}},
     ],
 )
 def test_wrong_configuration_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingsError, match=r"experiment\.yml: "):
         load_settings(changes=changes)
+
+
+def test_a_users_file_is_laid_over_the_packaged_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text("alpha: 0.01\nswitchback: {min_blocks: 10}\n", encoding="utf-8")
+    settings = load_settings(path)
+    assert (settings.alpha, settings.switchback.min_blocks) == (0.01, 10)
+    assert settings.switchback.coin_redraws == load_settings().switchback.coin_redraws
+    path.write_text("alhpa: 0.01\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"mine\.yml: alhpa: "):
+        load_settings(path)
+    for text in ("- 1\n", "alpha: [\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(SettingsError, match=r"mine\.yml"):
+            load_settings(path)
+
+
+def test_the_lock_names_what_changed_and_outlives_a_build(tmp_path: Path) -> None:
+    plans = {"control": PLAN, "treatment": PLAN.assign(instances=3)}
+    kept, build = tmp_path / "kept", tmp_path / "build"
+    register([kept, build], load_settings(), plans)
+    (build / LOCK_NAME).unlink()
+    assert "equal" in register([kept, build], load_settings(), plans).detail
+    assert (build / LOCK_NAME).read_bytes() == (kept / LOCK_NAME).read_bytes()
+    changed = load_settings(changes={"twin": {"replications": 40}})
+    with pytest.raises(RegistrationChangedError, match=r"twin\.replications: 30 -> 40"):
+        register([kept, build], changed, plans)
+    # Other plans are another experiment: nobody has looked yet.
+    other = {**plans, "treatment": PLAN.assign(instances=4)}
+    assert "registered now" in register([kept, build], changed, other).detail
+
+
+PLAN = pd.DataFrame({"service_id": ["a", "b"], "region_id": ["x", "y"], "instances": [1, 2]})
 
 
 def test_configuration_is_frozen_and_hashed() -> None:

@@ -10,6 +10,7 @@ observation_window as (
 
 final as (
     select
+        calibration.form,
         calibration.source,
         calibration.design,
         calibration.metric,
@@ -19,6 +20,12 @@ final as (
         calibration.false_positive_rate,
         calibration.rate_lo,
         calibration.rate_hi,
+        calibration.coverage,
+        calibration.coverage_lo,
+        calibration.coverage_hi,
+        calibration.power,
+        calibration.bias_points,
+        calibration.ks_p_uniform,
         calibration.is_canary,
         calibration.status,
         observation_window.as_of_at as as_of

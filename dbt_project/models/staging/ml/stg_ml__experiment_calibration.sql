@@ -6,6 +6,7 @@ source as (
 
 final as (
     select
+        form,
         source,
         design,
         metric,
@@ -15,6 +16,12 @@ final as (
         false_positive_rate,
         rate_lo,
         rate_hi,
+        coverage,
+        coverage_lo,
+        coverage_hi,
+        power,
+        bias_points,
+        ks_p_uniform,
         is_canary,
         status
     from source

@@ -1,0 +1,75 @@
+"""What the layers say of a success metric, and what their calibration says of the layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ml.experiment.calibrate import Calibration
+from ml.experiment.decide import SuccessEvidence
+from ml.experiment.field_layer import Layer
+from ml.experiment.gate import Check, check
+from ml.experiment.pre_period import Gains
+from ml.experiment.result_rows import Row
+from ml.experiment.twin import TwinResult
+
+
+def evidence_of(
+    name: str, twin: TwinResult, layer: Layer | None, by_community: Sequence[Row]
+) -> SuccessEvidence:
+    """Return what the layers say of one success metric."""
+    if layer is None:
+        # The design by community may supply the p-value, but never a second one to choose from.
+        for row in by_community:
+            if (
+                row["metric"] == name
+                and row["mode"] == "cluster_switchback"
+                and row["status"] == "ok"
+            ):
+                estimate = math.log1p(row["rel_effect"])
+                plausible = twin.estimates[name].plausible()
+                return SuccessEvidence(name, estimate, row["p_adjusted"], *plausible)
+    effect = layer.effects[name] if layer else None
+    measured = effect.test.estimate if effect and effect.test else None
+    adjusted = layer.adjusted[name] if layer else None
+    return SuccessEvidence(name, measured, adjusted, *twin.estimates[name].plausible())
+
+
+def calibration_checks(measured: Sequence[Calibration]) -> list[Check]:
+    """Return whether canaries were caught and the registered test keeps its size."""
+    canaries = [m for m in measured if m.is_canary]
+    tests = [m for m in measured if m.estimator == "sign_flip"]
+    missed = [m.estimator for m in canaries if m.status != "red"]
+    rates = ", ".join(f"{m.estimator} {m.rate or 0.0:.1%}" for m in canaries)
+    sizes = ", ".join(f"{m.source} {m.metric} {m.rate or 0.0:.2%}" for m in tests)
+    return [
+        check(
+            "canaries_caught",
+            "calibration",
+            f"false-positive rates {rates}; not caught: {', '.join(missed) or 'none'}",
+            "every bad method is seen to be bad",
+            not missed,
+        ),
+        check(
+            "false_positive_rate",
+            "calibration",
+            sizes,
+            "the sign-flip test rejects 4 % to 6 % of A/A runs",
+            all(m.status == "green" for m in tests),
+        ),
+    ]
+
+
+def gain_checks(gains: Gains) -> list[Check]:
+    """Return the gain in and out of sample, printed."""
+    return [
+        Check(
+            "out_of_sample_gain",
+            name,
+            f"in sample {gains.in_sample.get(name, math.nan):+.2%}, out of sample {later:+.2%}, "
+            f"ratio {gains.ratio(name):.2f}",
+            "printed: a gain much larger in sample is a winner's curse",
+            "green" if name in gains.in_sample else "not_testable",
+        )
+        for name, later in gains.out_of_sample.items()
+    ]
