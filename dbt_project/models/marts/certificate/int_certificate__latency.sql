@@ -1,0 +1,93 @@
+with
+
+problem as (
+    select * from {{ ref('int_certificate__problem') }}
+    where skipped_because is null
+),
+
+candidates as (
+    select * from {{ ref('stg_ml__latency_candidates') }}
+),
+
+calls as (
+    select * from {{ ref('stg_ml__placement_certificate_onward') }}
+),
+
+services as (
+    select * from {{ ref('feat_placement__services') }}
+    where is_active
+),
+
+buckets as (
+    select
+        utilization_bucket,
+        row_number() over (order by utilization_bucket) as bucket_number,
+        lag(utilization_bucket) over (order by utilization_bucket) as bucket_below,
+        lead(utilization_bucket) over (order by utilization_bucket) as bucket_above
+    from (select distinct utilization_bucket from candidates) as known
+),
+
+-- A region without a complete prediction is closed; where a service runs in one today, nobody
+-- waits there as far as the model knows.
+grid as (
+    select
+        services.service_id,
+        regions.region_id,
+        buckets.bucket_number,
+        buckets.utilization_bucket,
+        -- Above the highest bucket the highest holds, below the lowest the lowest.
+        coalesce(buckets.bucket_below, -1) as utilisation_above,
+        case when buckets.bucket_above is null then 1e9 else buckets.utilization_bucket end
+            as utilisation_up_to,
+        services.p95_over_mean
+    from services
+    cross join {{ ref('int_certificate__regions') }} as regions
+    cross join buckets
+),
+
+-- Predictions hold today's calls: only the change of their time comes on top.
+shifts as (
+    select
+        calls.plan_id,
+        calls.service_id,
+        calls.region_id,
+        case when calls.plan_id = problem.plan_id then calls.calls_ms - today.calls_ms else 0.0 end
+            as shift_ms
+    from calls
+    cross join problem
+    inner join calls as today
+        on calls.service_id = today.service_id
+        and calls.region_id = today.region_id
+        and problem.current_plan_id = today.plan_id
+),
+
+final as (
+    select
+        shifts.plan_id,
+        grid.service_id,
+        grid.region_id,
+        grid.bucket_number,
+        grid.utilisation_above,
+        grid.utilisation_up_to,
+        coalesce(candidates.network_weight, 0) as network_weight,
+        greatest(0.0, coalesce(candidates.internal_ms, 0) + shifts.shift_ms) as inside_ms,
+        coalesce(candidates.residual_factor, 0) as residual_factor,
+        coalesce(
+            candidates.p95_hi_factor,
+            coalesce(candidates.p95_factor, grid.p95_over_mean)
+            * coalesce(candidates.mean_hi_factor, 1.0)
+        ) as p95_hi_factor,
+        candidates.internal_ms is not null
+        and candidates.network_weight is not null
+        and candidates.residual_factor is not null as is_complete
+    from grid
+    inner join shifts
+        on grid.service_id = shifts.service_id
+        and grid.region_id = shifts.region_id
+    left join candidates
+        on grid.service_id = candidates.service_id
+        and grid.region_id = candidates.region_id
+        and grid.utilization_bucket = candidates.utilization_bucket
+)
+
+select * from final

@@ -1,0 +1,178 @@
+with recursive
+
+parameters as (
+    select * from {{ ref('stg_ml__placement_certificate_parameters') }}
+),
+
+runs as (
+    select * from {{ ref('stg_ml__placement_runs') }}
+),
+
+values_by_name as (
+    select
+        plan_id
+        {%- for name in [
+            'utilisation_target', 'utilisation_after_loss', 'saturation', 'min_instances',
+            'usd_per_request_ms_critical', 'usd_per_request_ms_other', 'open_region_usd_per_hour',
+            'replica_usd_per_gb_hour', 'migration_amortisation_hours', 'stickiness_share',
+            'max_regions_cap', 'keep_loss_survival', 'slowdown_limit_share',
+            'slowdown_error_share', 'default_tier', 'slo_critical_is_hard', 'slo_demand_share',
+            'misroute_share', 'misroute_share_calls', 'near_tie_share', 'ingress_usd_per_gb',
+            'hour_bins_max'] %},
+        max(case when name = '{{ name }}' then value end) as {{ name }}
+        {%- endfor %}
+    from parameters
+    where scope = '*'
+    group by plan_id
+),
+
+terms_left_out as (
+    select {{ list_of('scope') }} as terms
+    from parameters
+    where name = 'terms_not_in_sql'
+),
+
+plan_ids as (
+    select
+        max(case when plan_kind = 'recommended' then plan_id end) as plan_id,
+        max(case when plan_kind = 'current' then plan_id end) as current_plan_id
+    from runs
+),
+
+services as (
+    select count(*) as services
+    from {{ ref('feat_placement__services') }}
+    where is_active
+),
+
+regions as (
+    select count(*) as regions
+    from {{ ref('feat_placement__regions') }}
+),
+
+-- The optimiser's hours are those in which anybody asks for anything.
+demand_hours as (
+    select count(distinct demand.hour_of_week) as hours
+    from {{ ref('feat_placement__own_demand') }} as demand
+    inner join {{ ref('feat_placement__services') }} as facts
+        on demand.service_id = facts.service_id
+    where facts.is_active
+),
+
+latency_rows as (
+    select count(*) as latency_rows
+    from {{ ref('stg_ml__latency_candidates') }}
+),
+
+flow_rows as (
+    select count(*) as flow_rows
+    from {{ ref('stg_ml__placement_certificate_onward') }}
+),
+
+-- Sets of one region, of two, ...: R over k from R over k - 1, before any set is written down.
+sets_by_size as (
+    select
+        1 as set_size,
+        cast(regions.regions as double) as sets,
+        regions.regions,
+        least(values_by_name.max_regions_cap, regions.regions) as largest_size
+    from regions
+    cross join values_by_name
+
+    union all
+
+    select
+        set_size + 1 as set_size,
+        sets * (regions - set_size) / (set_size + 1) as sets,
+        regions,
+        largest_size
+    from sets_by_size
+    where set_size < largest_size
+),
+
+set_counts as (
+    select cast(round(sum(sets)) as bigint) as sets
+    from sets_by_size
+),
+
+sized as (
+    select
+        plan_ids.current_plan_id,
+        values_by_name.*,
+        services.services,
+        regions.regions,
+        set_counts.sets,
+        services.services * set_counts.sets as plan_rows,
+        demand_hours.hours,
+        latency_rows.latency_rows,
+        flow_rows.flow_rows,
+        terms_left_out.terms
+    from plan_ids
+    cross join services
+    cross join regions
+    cross join set_counts
+    cross join demand_hours
+    cross join latency_rows
+    cross join flow_rows
+    cross join terms_left_out
+    inner join values_by_name
+        on plan_ids.plan_id = values_by_name.plan_id
+),
+
+final as (
+    select
+        sized.plan_id,
+        sized.current_plan_id,
+        sized.utilisation_target,
+        sized.utilisation_after_loss,
+        sized.saturation,
+        sized.min_instances,
+        sized.usd_per_request_ms_critical,
+        sized.usd_per_request_ms_other,
+        sized.open_region_usd_per_hour,
+        sized.replica_usd_per_gb_hour,
+        sized.migration_amortisation_hours,
+        sized.stickiness_share,
+        sized.max_regions_cap,
+        sized.keep_loss_survival = 1 as is_survival_kept,
+        -- The limit is on the truth: the prediction's own error leaves less room below it.
+        greatest(
+            1.0,
+            (1.0 + sized.slowdown_limit_share) / (1.0 + sized.slowdown_error_share)
+        ) as slowdown_factor,
+        sized.default_tier,
+        sized.slo_critical_is_hard = 1 as is_critical_slo_hard,
+        sized.slo_demand_share,
+        sized.near_tie_share,
+        sized.ingress_usd_per_gb,
+        greatest(0.0, least(1.0, coalesce(observed.misroute_share, sized.misroute_share)))
+            as misroute_share,
+        coalesce(
+            sized.misroute_share_calls,
+            greatest(0.0, least(1.0, coalesce(observed.misroute_share, sized.misroute_share)))
+        ) as misroute_share_calls,
+        sized.hours,
+        cast(ceil(sized.hours / sized.hour_bins_max) as bigint) as hours_per_bin,
+        sized.services,
+        sized.regions,
+        sized.sets,
+        sized.plan_rows,
+        case
+            when sized.terms is not null
+                then 'SQL does not derive what the policy switches on: ' || sized.terms
+            when sized.latency_rows = 0
+                then 'no latency model was trained, physics alone is not derived in SQL'
+            when sized.plan_rows > {{ var('certificate_max_plan_rows') }}
+                then
+                    sized.services || ' services x ' || sized.sets || ' region sets exceed '
+                    || 'certificate_max_plan_rows == {{ var("certificate_max_plan_rows") }}'
+            when sized.flow_rows = 0
+                then 'the optimiser wrote no call flows, the fleet is too large for it'
+            when sized.regions > 52
+                then sized.regions || ' regions do not fit into the number that names a set'
+        end as skipped_because
+    from sized
+    cross join {{ ref('feat_window') }} as observed
+)
+
+select * from final
