@@ -54,7 +54,15 @@ def _share(name: str, description: str) -> Column:
 
 
 SPLITS = ("train", "calibration", "test")
-PLAN_KINDS = ("current", "recommended", "least_cost", "best_latency", "greedy", "random")
+PLAN_KINDS = (
+    *("current", "recommended", "least_cost", "best_latency"),
+    *("least_change", "best_region_recovery", "greedy", "random"),
+)
+ROW_KINDS = ("capacity_vcpu", "capacity_memory_gb", "bill", "moves")
+PRICED_RULES = (
+    *("MOVE_BUDGET", "NO_CAPACITY", "MEMORY", "COST_CAP", "RESIDENCY", "REGION_BANNED"),
+    *("MIN_REGIONS", "MAX_REGIONS", "SLO_MISSED", "N1_LOSS", "KEEP_SURVIVAL", "SLOWER_THAN_TODAY"),
+)
 BLOCKERS = (
     "NOT_OFFERED",
     "REGION_BANNED",
@@ -202,6 +210,14 @@ PLACEMENT_RUNS = Table(
         _c("gap_share", "double", "(upper - lower) / |lower|.", required=False),
         _c("gap_scope", "text", "What the bound is about, in words.", required=False),
         _c(
+            "joint_lower_bound_usd_per_hour",
+            "usd",
+            "Certified lower bound over joint changes of callers and callees too.",
+            required=False,
+        ),
+        _c("joint_gap_share", "double", "(upper - joint lower) / |joint lower|.", required=False),
+        _c("joint_gap_scope", "text", "What the joint bound is about, in words.", required=False),
+        _c(
             "end_state",
             "text",
             "How the solve ended.",
@@ -229,6 +245,15 @@ PLACEMENT_SERVICES = Table(
         _c("open_usd_per_hour", "usd", "Fixed cost of each open region.", low=0),
         _c("waiting_usd_per_hour", "usd", "Priced waiting time of users.", low=0),
         _c("moving_usd_per_hour", "usd", "Amortised cost of moving, and stickiness.", low=0),
+        _c("carbon_usd_per_hour", "usd", "Priced carbon.", required=False, low=0),
+        _c("elastic_usd_per_hour", "usd", "Price of broken rules.", required=False, low=0),
+        _c(
+            "carbon_kg_per_hour",
+            "double",
+            "Carbon of the instances; null where a region's grid is unknown.",
+            required=False,
+            low=0,
+        ),
         _c("mean_latency_ms", "double", "Predicted request-weighted mean.", required=False, low=0),
         _c("mean_latency_lo_ms", "double", "Lower interval end.", required=False, low=0),
         _c("mean_latency_hi_ms", "double", "Upper interval end.", required=False, low=0),
@@ -303,7 +328,27 @@ PLACEMENT_ALTERNATIVES = Table(
             required=False,
             low=0,
         ),
-        _c("gap_method", "text", "How the gap was found.", required=False),
+        _c(
+            "gap_lower_usd_per_month",
+            "usd",
+            "Least that forcing it in (or banning it) costs the fleet, flows of calls fixed.",
+            required=False,
+            low=0,
+        ),
+        _c(
+            "gap_upper_usd_per_month",
+            "usd",
+            "Most that it costs; null where the rest of the fleet would have to make room.",
+            required=False,
+            low=0,
+        ),
+        _c(
+            "gap_method",
+            "text",
+            "Whether the two ends meet within the certified gap.",
+            required=False,
+            values=("exact", "bounded", "indispensable"),
+        ),
     ),
 )
 
@@ -313,7 +358,7 @@ PLACEMENT_DUALS = Table(
     "Prices of the shared rows, from which the lower bound can be derived again.",
     (
         _c("plan_id", "text", "Plan; one row of placement_runs."),
-        _c("row_kind", "text", "Shared row.", values=("capacity_vcpu", "moves")),
+        _c("row_kind", "text", "Shared row.", values=ROW_KINDS),
         _c("region_id", "text", "Region of the row; `*` for the fleet."),
         _c("dual", "double", "Price of one more unit, $ per hour.", low=0),
         _c("limit_value", "double", "Right-hand side of the row.", low=0),
@@ -322,6 +367,144 @@ PLACEMENT_DUALS = Table(
     ),
     may_be_empty=True,
 )
+
+# -- living with the plan --------------------------------------------------------------------------
+PLACEMENT_CONSTRAINT_PRICES = Table(
+    "placement_constraint_prices",
+    ("constraint_code", "scope", "service_id", "region_id"),
+    "What each rule costs: the best plan with it against the best plan without it.",
+    (
+        _c("constraint_code", "text", "Rule.", values=PRICED_RULES),
+        _c("scope", "text", "Whom the rule is lifted for.", values=("fleet", "region", "service")),
+        _c("service_id", "text", "Service; `*` for all."),
+        _c("region_id", "text", "Region; `*` for all."),
+        _c("is_binding", "boolean", "The rule keeps the plan from being better."),
+        _c("price_usd_per_month", "usd", "Objective gained by lifting it.", low=0),
+        _c("price_lower_usd_per_month", "usd", "Lower end.", low=0),
+        _c("price_upper_usd_per_month", "usd", "Upper end.", low=0),
+        _c("bill_price_usd_per_month", "usd", "The part that is billed.", required=False),
+        _c("latency_price_ms", "double", "Mean latency gained by lifting it.", required=False),
+        _c(
+            "price_method",
+            "text",
+            "exact: the ends meet within the gap; resolved: solved again; bounded: ends only.",
+            values=("exact", "resolved", "bounded"),
+        ),
+        _c("lower_bound_usd_per_hour", "usd", "Bound of the re-solve.", required=False),
+        _c("upper_bound_usd_per_hour", "usd", "Objective of the re-solve.", required=False),
+        _c(
+            "dual_usd_per_unit_hour", "double", "Forecast for one more unit.", required=False, low=0
+        ),
+        _c("sentence", "text", "The price in words."),
+    ),
+    may_be_empty=True,
+)
+
+PLACEMENT_FRONTIER = Table(
+    "placement_frontier",
+    ("point_kind", "point_name"),
+    "Cost against latency: plans for several worths of a millisecond, and the plan kinds.",
+    (
+        _c("point_kind", "text", "How the point was found.", values=("weight", "plan")),
+        _c("point_name", "text", "The factor on the worth of a millisecond, or the plan kind."),
+        _c("waiting_factor", "double", "The factor; null for plan kinds.", required=False, low=0),
+        _c("cost_usd_per_month", "usd", "Instances and transfer.", low=0),
+        _c("mean_latency_ms", "double", "Mean over all requests.", low=0),
+        _c("moves", "bigint", "Regions added against the current plan.", low=0),
+        _c("gap_share", "double", "Certified gap at its own weights.", required=False),
+        _c("services_not_feasible", "bigint", "Services that break a rule.", low=0),
+        _c("is_efficient", "boolean", "No other point is both cheaper and faster."),
+    ),
+)
+
+PLACEMENT_MOVES = Table(
+    "placement_moves",
+    ("service_id", "region_id"),
+    "Every region a service gains or gives up, in the wave that makes every state legal.",
+    (
+        _SERVICE,
+        _REGION,
+        _c("change", "text", "What happens there.", values=("add", "remove")),
+        _c("wave", "bigint", "Wave, from 1; null for a deadlock.", required=False, low=1),
+        _c("unit", "text", "Service that names the group moving together."),
+        _c("is_deadlock", "boolean", "No order makes room for it."),
+        _c("reason", "text", "Why in this wave, or what stands in its way."),
+        _c("instances", "bigint", "Instances there after (or, if removed, before).", low=0),
+        _c("migration_usd", "usd", "One-off transfer of state.", low=0),
+        _c("payback_days", "double", "Until the saving has paid it.", required=False, low=0),
+        _c("is_reversible", "boolean", "Undoing it copies no state."),
+    ),
+    may_be_empty=True,
+)
+
+PLACEMENT_WAVES = Table(
+    "placement_waves",
+    ("wave",),
+    "The state after each wave of moves, evaluated like any plan; wave 0 is today.",
+    (
+        _c("wave", "bigint", "Wave, from 1; 0 is today.", low=0),
+        _c("services", "bigint", "Services that move in it.", low=0),
+        _c("regions_added", "bigint", "Regions added in it.", low=0),
+        _c("cost_usd_per_month", "usd", "Instances and transfer after it.", low=0),
+        _c("mean_latency_ms", "double", "Mean latency after it.", low=0),
+        _c("n1_served_share", "double", "Served after the worst loss, after it.", low=0, high=1),
+        _c(
+            "peak_capacity_share",
+            "double",
+            "Fullest region while old and new run side by side; null without a limit.",
+            required=False,
+            low=0,
+        ),
+        _c("fullest_region_id", "text", "That region.", required=False),
+        _c("newly_broken_services", "bigint", "Services whose rules it breaks on the way.", low=0),
+    ),
+    may_be_empty=True,
+)
+
+PLACEMENT_STABILITY = Table(
+    "placement_stability",
+    ("service_id",),
+    "Whether the recommendation would be another one at the ends of the latency's interval.",
+    (
+        _SERVICE,
+        _c("is_stable", "boolean", "The same regions at both ends."),
+        _c("regions_at_lower", "text", "Regions if all latencies are at their lower ends."),
+        _c("regions_at_upper", "text", "Regions if all latencies are at their upper ends."),
+        _c("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
+    ),
+)
+
+PLACEMENT_EXCEPTIONS = Table(
+    "placement_exceptions",
+    ("rule", "service_id", "region_id"),
+    "Rules declared elastic that the recommended plan breaks, with what that costs.",
+    (
+        _c("rule", "text", "Rule.", values=("NO_CAPACITY", "MOVE_BUDGET", "SLO_MISSED")),
+        _c("service_id", "text", "Service; `*` for all."),
+        _c("region_id", "text", "Region; `*` for all."),
+        _c("amount", "double", "By how much.", low=0),
+        _c("unit", "text", "Unit of the amount."),
+        _c("usd_per_unit_hour", "double", "Price, $ per unit and hour.", low=0),
+        _c("usd_per_month", "usd", "What it costs.", low=0),
+    ),
+    may_be_empty=True,
+)
+
+PLACEMENT_BLOCKERS = Table(
+    "placement_blockers",
+    ("service_id", "rule"),
+    "Region sets of each service that survive the rules one after another.",
+    (
+        _SERVICE,
+        _c("rule", "text", "Rule.", values=BLOCKERS),
+        _c("rule_order", "bigint", "Place in the fixed order of rules, from 1.", low=1),
+        _c("sets_before", "bigint", "Sets that keep all rules before it.", low=0),
+        _c("sets_after", "bigint", "Sets that keep it too.", low=0),
+        _c("sets_without_rule", "bigint", "Sets that keep all other rules.", low=0),
+        _c("is_decisive", "boolean", "No set keeps all rules, and some would without this one."),
+    ),
+)
+# -- end of living with the plan -------------------------------------------------------------------
 
 # -- inputs of the certificate in SQL -------------------------------------------------------------
 PLACEMENT_CERTIFICATE_PARAMETERS = Table(
@@ -832,6 +1015,13 @@ TABLES: tuple[Table, ...] = (
     PLACEMENT_PLANS,
     PLACEMENT_ALTERNATIVES,
     PLACEMENT_DUALS,
+    PLACEMENT_CONSTRAINT_PRICES,
+    PLACEMENT_FRONTIER,
+    PLACEMENT_MOVES,
+    PLACEMENT_WAVES,
+    PLACEMENT_STABILITY,
+    PLACEMENT_EXCEPTIONS,
+    PLACEMENT_BLOCKERS,
     PLACEMENT_CERTIFICATE_PARAMETERS,
     PLACEMENT_CERTIFICATE_CLIENTS,
     PLACEMENT_CERTIFICATE_CLIENT_HOURS,

@@ -2,30 +2,45 @@
 
 The gap of a region is the exact difference between the service's best plan with it (for a chosen
 region: without it) and its plan, at the certified prices of capacity and moves, all other services
-staying. Plans are priced again for every region; nothing is estimated.
+staying. Plans are priced again for every region; nothing is estimated. What forcing it would cost
+the whole fleet lies between two ends: the bound with this service's minimum replaced, and the plan
+with this service's set replaced, where that fits.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from ml.placement.evaluate import RULES, Today
 from ml.placement.fleet import MICRO
-from ml.placement.instance import Floats, Instance, Ints
+from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.master import overload
-from ml.placement.pricing import PlanTable
+from ml.placement.pricing import PlanTable, price_all
+from ml.placement.rows import row_limits
 from ml.placement.solve import Solution, move_limit
 
 HOURS_PER_MONTH = 730.0
 INDISPENSABLE = "indispensable"
 
 
-def alternatives(solution: Solution) -> pd.DataFrame:
-    """Return ``placement_alternatives`` for every service and region of the solution."""
+def alternatives(solution: Solution, lower_micro: int) -> pd.DataFrame:
+    """Return ``placement_alternatives`` for every service and region of the solution.
+
+    Args:
+        solution: The recommended plan.
+        lower_micro: Certified bound of the problem with flows fixed, micro-dollars per hour.
+    """
     instance, table = solution.instance, solution.table
     blocker = _first_blocker(table)
     values = _values(table, solution)
+    # Single moves that were tried left their exact cost in the table; a bound needs all alike.
+    fresh, _ = price_all(instance, solution.space, solution.fleet, solution.today)
+    stated = _values(fresh, solution)
+    gap = solution.upper_micro - lower_micro
     rows: list[dict[str, object]] = []
     for s, service in enumerate(instance.service_ids):
         chosen = int(solution.fleet.chosen[s])
@@ -45,7 +60,7 @@ def alternatives(solution: Solution) -> pd.DataFrame:
                     instance, solution.today, table, s, r, int(blocker[s, r])
                 )
             else:
-                row |= _gap(solution, values[s], s, r)
+                row |= _gap(solution, values[s], stated[s], gap, s, r)
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -53,16 +68,14 @@ def alternatives(solution: Solution) -> pd.DataFrame:
 def _values(table: PlanTable, solution: Solution) -> Floats:
     """Return micro-dollars at the certified prices; infinite where a rule of the service breaks."""
     master = solution.master
-    n = len(table.cpu_cores)
-    value = table.cost_micro + table.added * (master.move_dual * MICRO)
-    if master.capacity_dual.any():
-        rent = master.capacity_dual[table.space.slot_region] * MICRO * table.space.slot_used
-        for s in range(n):
-            value[s] = value[s] + (table.instances[s] * rent).sum(axis=1) * table.cpu_cores[s]
+    loose = replace(table, is_open=np.ones_like(table.is_open))
+    value = loose.reduced(master.capacity_dual, float(master.move_dual), 0, len(table.cpu_cores))
     return np.where(table.broken == 0, value, np.inf)
 
 
-def _gap(solution: Solution, value: Floats, s: int, r: int) -> dict[str, object]:
+def _gap(
+    solution: Solution, value: Floats, stated: Floats, gap: int, s: int, r: int
+) -> dict[str, object]:
     table, space = solution.table, solution.space
     chosen = int(solution.fleet.chosen[s])
     inside = space.member[:, r]
@@ -81,6 +94,7 @@ def _gap(solution: Solution, value: Floats, s: int, r: int) -> dict[str, object]
             "gap_objective_usd_per_month": 0.0,
             "gap_method": INDISPENSABLE,
         }
+    ends = _ends(solution, stated, usable & np.isfinite(value), gap, s)
     here = value[chosen] if np.isfinite(value[chosen]) else float(value.min())
     objective = max(0.0, (allowed[best] - here) / MICRO)
     return {
@@ -89,21 +103,46 @@ def _gap(solution: Solution, value: Floats, s: int, r: int) -> dict[str, object]
         * float(table.bill_usd[s, best] - table.bill_usd[s, chosen]),
         "gap_ms": float(table.mean_ms[s, best] - table.mean_ms[s, chosen]),
         "gap_objective_usd_per_month": HOURS_PER_MONTH * objective,
-        "gap_method": _method(solution, s, best),
+        "gap_lower_usd_per_month": HOURS_PER_MONTH * ends[0],
+        "gap_upper_usd_per_month": None if ends[1] is None else HOURS_PER_MONTH * ends[1],
+        "gap_method": ends[2],
     }
 
 
-def _method(solution: Solution, s: int, plan: int) -> str:
-    """Say ``exact`` where the plan fits while all others stay, else ``bounded``."""
+def _ends(
+    solution: Solution, stated: Floats, forced: Flags, gap: int, s: int
+) -> tuple[float, float | None, str]:
+    """Return what forcing a region costs the fleet: least, most, how well known.
+
+    With UB and LB of the solve and rc the values at the certified prices, the forced fleet costs
+    at least LB - min rc + min rc(forced), and at most UB - c(plan) + c(forced) if that fits.
+
+    Args:
+        solution: The recommended plan.
+        stated: Values of the service's sets at the certified prices, ``(P,)``.
+        forced: Sets that have the region (or, if it is chosen, lack it).
+        gap: UB - LB, micro-dollars per hour.
+        s: The service.
+    """
+    table, chosen = solution.table, int(solution.fleet.chosen[s])
+    own = np.where(table.is_open[s], stated, np.inf).min()
+    least = np.where(forced, stated, np.inf).min()
+    lower = max(0.0, float(least - own) - gap) if np.isfinite(least - own) else 0.0
+    cost = np.where(forced, table.cost_micro[s], np.iinfo(np.int64).max)
+    cheapest = int(np.argmin(cost))
+    if not _fits(solution, s, cheapest):
+        return lower / MICRO, None, "bounded"
+    upper = max(lower, float(cost[cheapest] - table.cost_micro[s, chosen]) + gap)
+    # The two ends of the forced fleet's cost meet within the certified gap.
+    return lower / MICRO, upper / MICRO, "exact" if upper - lower <= 2 * gap + 1 else "bounded"
+
+
+def _fits(solution: Solution, s: int, plan: int) -> bool:
+    """Say whether the plan keeps the shared rows while all other services stay."""
     trial = solution.fleet.chosen.copy()
     trial[s] = plan
-    if np.isinf(solution.instance.capacity_vcpu).all() and solution.master.move_dual == 0:
-        return "exact"
-    over = overload(
-        solution.table, trial, solution.instance.capacity_vcpu, move_limit(solution.instance)
-    )
-    at_prices = solution.master.move_dual > 0 or solution.master.capacity_dual.any()
-    return "bounded" if over > 0 or at_prices else "exact"
+    limits = row_limits(solution.instance)
+    return overload(solution.table, trial, limits, move_limit(solution.instance)) == 0
 
 
 def _names(solution: Solution, plan: int) -> str:
@@ -149,3 +188,65 @@ def _evidence(instance: Instance, today: Today, table: PlanTable, s: int, r: int
         least, limit = float(table.mean_ms[s, before].min()), float(today.slowest_ms[s])
         return f"at least {least:.1f} ms with it, {limit:.1f} ms would be no slowdown"
     return instance.blocker_evidence[s][r] or name
+
+
+def blockers(solution: Solution) -> pd.DataFrame:
+    """Return ``placement_blockers``: sets that survive the rules in order, and without each."""
+    broken = solution.table.broken
+    alive, rows = np.ones(broken.shape, dtype=bool), []
+    feasible = (broken == 0).any(axis=1)
+    for i, rule in enumerate(RULES):
+        before = alive.sum(axis=1)
+        alive = alive & ((broken >> i & 1) == 0)
+        without = ((broken & ~(1 << i)) == 0).sum(axis=1)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "service_id": solution.instance.service_ids,
+                    "rule": rule,
+                    "rule_order": i + 1,
+                    "sets_before": before,
+                    "sets_after": alive.sum(axis=1),
+                    "sets_without_rule": without,
+                    "is_decisive": ~feasible & (without > 0),
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)
+
+
+def survivors(solution: Solution, service: int) -> str:
+    """Say in words why no set of a service keeps all rules: what each rule leaves, what would help.
+
+    Example: ``RESIDENCY leaves 3 of 30 sets; SLO_MISSED leaves 1 of 3; MIN_REGIONS leaves none; any
+    one of MIN_REGIONS, SLO_MISSED relaxed would leave some``.
+    """
+    broken = solution.table.broken[service]
+    alive, parts, helps = np.ones(len(broken), dtype=bool), [], []
+    for i, rule in enumerate(RULES):
+        after = alive & ((broken >> i & 1) == 0)
+        if after.sum() < alive.sum():
+            parts.append(f"{rule} leaves {int(after.sum()) or 'none'} of {int(alive.sum())} sets")
+        if ((broken & ~(1 << i)) == 0).any():
+            helps.append(rule)
+        alive = after
+    if helps:
+        parts.append(f"relaxing {' or '.join(sorted(helps))} alone would leave some")
+    elif parts:
+        parts.append(f"the smallest conflict: {' with '.join(smallest_conflict(broken))}")
+    return "; ".join(parts)
+
+
+def smallest_conflict(broken: Ints) -> tuple[str, ...]:
+    """Return the fewest rules that together leave no set; the first in the order of rules.
+
+    Args:
+        broken: Bits of the rules that each set breaks, ``(P,)``; none of them 0.
+    """
+    used = [i for i in range(len(RULES)) if (broken >> i & 1).any()]
+    for size in range(1, len(used) + 1):
+        for chosen in combinations(used, size):
+            mask = sum(1 << i for i in chosen)
+            if ((broken & mask) != 0).all():
+                return tuple(RULES[i] for i in chosen)
+    return ()

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from ml.placement.elastic import offset_usd
 from ml.placement.evaluate import RULES
 from ml.placement.fleet import Fleet, migration_usd
 from ml.placement.instance import Floats, Instance, Ints
-from ml.placement.solve import Solution, uses_of
+from ml.placement.rows import row_limits, row_names, used_by
+from ml.placement.solve import Solution, move_limit
 from ml.placement.subsets import SetSpace
+from ml.placement.terms import kg_per_vcpu_hour
 
 _Z95 = 1.6448536269514722
 _BISECTIONS = 60
@@ -51,6 +54,9 @@ def services_frame(
             "open_usd_per_hour": found.open[:, 0],
             "waiting_usd_per_hour": found.waiting[:, 0],
             "moving_usd_per_hour": found.moving[:, 0],
+            "carbon_usd_per_hour": found.carbon[:, 0],
+            "elastic_usd_per_hour": _elastic_usd(instance, fleet),
+            "carbon_kg_per_hour": _carbon_kg(instance, space, fleet),
             "mean_latency_ms": found.mean_ms[:, 0] * known,
             "mean_latency_lo_ms": lo * known,
             "mean_latency_hi_ms": hi * known,
@@ -89,31 +95,48 @@ def plans_frame(instance: Instance, space: SetSpace, fleet: Fleet, plan: str) ->
     return pd.DataFrame(rows)
 
 
+def _elastic_usd(instance: Instance, fleet: Fleet) -> Floats:
+    """Return the price of broken elastic rules by service; rent counts above the limits only."""
+    found = fleet.assessed.elastic[:, 0]
+    total = float(found.sum())
+    share = max(0.0, 1.0 - offset_usd(instance) / total) if total > 0 else 1.0
+    return np.asarray(found * share)
+
+
+def _carbon_kg(instance: Instance, space: SetSpace, fleet: Fleet) -> Floats:
+    """Return kg of CO2 per hour by service; NaN where a region it uses has no figure."""
+    per_vcpu = kg_per_vcpu_hour(instance)[space.slot_region[fleet.chosen]]
+    vcpu = fleet.assessed.instances[:, 0] * instance.cpu_cores[:, None]
+    return np.asarray(np.where(vcpu > 0, vcpu * per_vcpu, 0.0).sum(axis=1))
+
+
 def duals_frame(solution: Solution, plan: str) -> pd.DataFrame:
     """Return ``placement_duals``: prices of the shared rows, for a second look at the bound."""
     instance, master = solution.instance, solution.master
-    use, added = uses_of(solution)
+    use = used_by(instance, solution.space, solution.fleet)
+    limits = row_limits(instance)
     rows = [
         {
             "plan_id": plan,
-            "row_kind": "capacity_vcpu",
-            "region_id": instance.region_ids[r],
-            "dual": float(master.capacity_dual[r]),
-            "limit_value": float(instance.capacity_vcpu[r]),
-            "used_value": float(use[r]),
-            "is_binding": bool(master.capacity_dual[r] > 0),
+            "row_kind": kind,
+            "region_id": region,
+            "dual": float(master.capacity_dual[i]),
+            "limit_value": float(limits[i]),
+            "used_value": float(use[i]),
+            "is_binding": bool(master.capacity_dual[i] > 0),
         }
-        for r in np.flatnonzero(np.isfinite(instance.capacity_vcpu))
+        for i, (kind, region) in enumerate(row_names(instance))
+        if np.isfinite(limits[i])
     ]
-    if instance.policy.move_budget is not None:
+    if np.isfinite(move_limit(instance)):
         rows.append(
             {
                 "plan_id": plan,
                 "row_kind": "moves",
                 "region_id": "*",
                 "dual": master.move_dual,
-                "limit_value": float(instance.policy.move_budget),
-                "used_value": float(added),
+                "limit_value": move_limit(instance),
+                "used_value": float(solution.fleet.assessed.added.sum()),
                 "is_binding": master.move_dual > 0,
             }
         )

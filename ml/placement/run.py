@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -10,15 +10,19 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.io import Features, Writer
-from ml.placement import explain, plans, publish
+from ml.placement import explain, living, plans, publish
 from ml.placement.certificate import certificate_tables, certify
 from ml.placement.checker import check_plan
-from ml.placement.evaluate import RULES, Today
-from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet
-from ml.placement.instance import Flags, Instance, Ints
+from ml.placement.elastic import offset_usd, relaxed
+from ml.placement.fleet import MICRO, describe_today, evaluate_fleet
+from ml.placement.instance import Instance
+from ml.placement.kinds import Found, Kind, excused, published, strict_today
 from ml.placement.policy import Policy, load_policy
 from ml.placement.reading import read_instance
-from ml.placement.solve import Solution, solve
+from ml.placement.rows import bill_usd
+from ml.placement.saved import save
+from ml.placement.solve import Solution, solve, space_of
+from ml.placement.whatif import problem_of
 
 STAGE = "placement"
 GAP_SCOPE = (
@@ -77,19 +81,12 @@ def run(features: Features, writer: Writer, policy: Policy | None = None) -> Pla
         frames = tables(found, level)
     for name, frame in frames.items():
         writer.write(name, frame, STAGE)
+    save(writer.artifacts_dir, problem_of(found.recommended))
     return _result(found.recommended, frames["placement_runs"])
 
 
 def _level(candidates: pd.DataFrame, policy: Policy) -> float:
     return float(candidates["interval_level"].min()) if len(candidates) else policy.interval_level
-
-
-@dataclass(frozen=True)
-class Found:
-    """The recommended plan, and the two ends of the trade between cost and waiting."""
-
-    recommended: Solution
-    ends: tuple[Solution, Solution]
 
 
 def find_plans(instance: Instance, *, quick: bool = False) -> Found:
@@ -102,10 +99,21 @@ def find_plans(instance: Instance, *, quick: bool = False) -> Found:
         instance: The problem.
         quick: Begin at today's plan alone, not at several fixed starts.
     """
-    first = solve(instance, quick=quick)
+    capped = with_cost_cap(instance)
+    first = solve(relaxed(capped, lambda one: solve(one, quick=True)), quick=quick)
     ends = (plans.least_cost(first), plans.best_latency(first))
-    again = [solve(instance, start=end.fleet.chosen) for end in ends if _beats(end, first)]
+    # A dear end need not keep to a cap on the bill: it cannot begin a search within that cap.
+    again = [solve(first.instance, start=e.fleet.chosen) for e in ends if _beats(e, first)]
     return Found(min([first, *again], key=_rank), ends)
+
+
+def with_cost_cap(instance: Instance) -> Instance:
+    """Return the problem with the cap on the bill that the policy sets against today's bill."""
+    share = instance.policy.cost_cap_share
+    if share is None:
+        return instance
+    _, today = describe_today(instance, space_of(instance))
+    return replace(instance, bill_cap_usd=(1.0 + share) * bill_usd(today))
 
 
 def _rank(solution: Solution) -> tuple[int, int]:
@@ -131,58 +139,34 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     inputs, config = instance.digest(), instance.policy.digest()
     certificate = certify(solution)
     runs, services, placed = [], [], []
-    for kind, fleet, stop in _kinds(found):
-        plan = publish.plan_id(inputs, config, kind)
-        _check(solution, fleet, kind)
-        bound = certificate.run_columns if kind == "recommended" else {}
-        runs.append(_run_row(solution, fleet, kind, plan, stop, inputs, config) | bound)
-        services.append(publish.services_frame(instance, solution.space, fleet, plan, level))
-        placed.append(publish.plans_frame(instance, solution.space, fleet, plan))
+    kinds = published(found)
+    for kind in kinds:
+        plan = publish.plan_id(inputs, config, kind.name)
+        _check(solution, kind)
+        bound = certificate.run_columns if kind.name == "recommended" else {}
+        runs.append(_run_row(solution, kind, plan, inputs, config, bound))
+        space, fleet = solution.space, kind.fleet
+        services.append(publish.services_frame(kind.instance, space, fleet, plan, level))
+        placed.append(publish.plans_frame(kind.instance, space, fleet, plan))
     recommended = publish.plan_id(inputs, config, "recommended")
     return {
         "placement_runs": pd.DataFrame(runs),
         "placement_services": pd.concat(services, ignore_index=True),
         "placement_plans": pd.concat(placed, ignore_index=True),
-        "placement_alternatives": explain.alternatives(solution),
+        "placement_alternatives": explain.alternatives(solution, certificate.lower_micro),
         "placement_duals": publish.duals_frame(solution, recommended),
+        **living.tables(solution, kinds, certificate.lower_micro, level),
         **certificate_tables(certificate, inputs, config),
-        "run_degradations": _degradations(solution),
+        "run_degradations": living.degradations(solution),
     }
 
 
-def _kinds(found: Found) -> list[tuple[str, Fleet, str]]:
-    """Return the published plans, all evaluated with the same weights and the same code."""
-    solution = found.recommended
-    instance, space, today = solution.instance, solution.space, strict_today(solution)
-
-    def strictly(chosen: Ints) -> Fleet:
-        return evaluate_fleet(instance, space, chosen, today)
-
-    cheap, fast = found.ends
-    own = (strictly(solution.fleet.chosen), solution.stop_reason)
-    ends = (
-        own,
-        (strictly(cheap.fleet.chosen), cheap.stop_reason),
-        (strictly(fast.fleet.chosen), fast.stop_reason),
-    )
-    # A search ends near where it began: each end is the best of all plans found, by its measure.
-    least = min(ends, key=lambda end: plans.monthly_micro(end[0]))
-    careful = strictly(plans.greedy(solution))
-    quickest = min(plans.within_cap(ends, solution), key=lambda end: plans.mean_ms(end[0]))
-    return [
-        ("current", solution.today_fleet, "evaluated"),
-        ("recommended", *own),
-        ("least_cost", *least),
-        ("best_latency", *quickest),
-        ("greedy", careful, "evaluated"),
-    ]
-
-
-def _check(solution: Solution, fleet: Fleet, kind: str) -> None:
+def _check(solution: Solution, kind: Kind) -> None:
     """Have every published plan recomputed; only the recommended one must keep all rules."""
-    instance, space = solution.instance, solution.space
+    instance, space, fleet = kind.instance, solution.space, kind.fleet
     stays = solution.table.is_stuck | instance.is_fixed | excused(solution)
-    allowed = stays if kind == "recommended" else np.ones(instance.n_services, dtype=bool)
+    own = kind.name == "recommended"
+    allowed = stays if own else np.ones(instance.n_services, dtype=bool)
     report = check_plan(
         instance,
         [space.sets[p] for p in fleet.chosen],
@@ -193,96 +177,43 @@ def _check(solution: Solution, fleet: Fleet, kind: str) -> None:
         int(fleet.cost_micro.sum()),
         may_break=frozenset(np.flatnonzero(allowed).tolist()),
         today=[space.sets[p] for p in solution.today.home],
-        with_rows=kind == "recommended",
+        with_rows=own,
     )
     if not report.is_ok:
         more = f" and {len(report.findings) - 5} more" if len(report.findings) > 5 else ""
-        raise CheckerError(f"plan {kind}: " + "; ".join(report.findings[:5]) + more)
+        raise CheckerError(f"plan {kind.name}: " + "; ".join(report.findings[:5]) + more)
 
 
 def _run_row(
     solution: Solution,
-    fleet: Fleet,
-    kind: str,
+    kind: Kind,
     plan: str,
-    stop: str,
     inputs: str,
     config: str,
+    bound: dict[str, float],
 ) -> dict[str, object]:
-    own = kind == "recommended"
+    own = kind.name == "recommended"
+    # What lies within an elastic limit pays no rent: the search counted it, the plan does not.
+    inside = offset_usd(kind.instance)
+    lower = bound["lower_bound_usd_per_hour"] - inside if bound else None
+    upper = int(kind.fleet.cost_micro.sum()) / MICRO - inside
     return {
         "plan_id": plan,
-        "plan_kind": kind,
+        "plan_kind": kind.name,
         "trained_through": solution.instance.trained_through,
-        "upper_bound_usd_per_hour": int(fleet.cost_micro.sum()) / MICRO,
-        "lower_bound_usd_per_hour": None,
-        "gap_share": None,
+        "upper_bound_usd_per_hour": upper,
+        "lower_bound_usd_per_hour": lower,
+        "gap_share": None if lower is None else (upper - lower) / max(abs(lower), 1 / MICRO),
         "gap_scope": GAP_SCOPE if own else None,
         "end_state": "feasible" if own else "evaluated",
-        "stop_reason": stop,
+        "stop_reason": kind.stop_reason,
         "checker_status": "ok",
-        "moves": int(fleet.assessed.added.sum()),
-        "services_not_feasible": int((fleet.assessed.broken[:, 0] != 0).sum()),
+        "moves": int(kind.fleet.assessed.added.sum()),
+        "services_not_feasible": int((kind.fleet.assessed.broken[:, 0] != 0).sum()),
         "candidate_plans": int((solution.table.broken == 0).sum()) if own else 0,
         "input_hash": inputs,
         "config_hash": config,
     }
-
-
-def strict_today(solution: Solution) -> Today:
-    """Return what the plans are judged by: nobody is excused from the rule on slowdowns."""
-    return describe_today(solution.instance, solution.space)[0]
-
-
-def excused(solution: Solution) -> Flags:
-    """Return the services that the search let be slowed down, ``(S,)``."""
-    judged = np.isfinite(strict_today(solution).slowest_ms)
-    return np.asarray(judged & np.isinf(solution.today.slowest_ms))
-
-
-def _degradations(solution: Solution) -> pd.DataFrame:
-    instance = solution.instance
-    rows = [{"code": c, "scope": s, "detail": d} for c, s, d in instance.notes]
-    for s in np.flatnonzero(solution.table.is_stuck):
-        rows.append(
-            {
-                "code": "NOT_FEASIBLE",
-                "scope": f"service:{instance.service_ids[s]}",
-                "detail": "no set of regions keeps its rules; it keeps its regions: "
-                + _survivors(solution, int(s)),
-            }
-        )
-    for r in np.flatnonzero(np.isinf(instance.capacity_vcpu)):
-        rows.append(
-            {
-                "code": "CAPACITY_OFF",
-                "scope": f"region:{instance.region_ids[r]}",
-                "detail": "no capacity known, no capacity row",
-            }
-        )
-    before, after = solution.today_fleet.assessed.mean_ms, solution.fleet.assessed.mean_ms
-    for s in np.flatnonzero(excused(solution) & (after > before)[:, 0]):
-        rows.append(
-            {
-                "code": "SLOWER_THAN_TODAY",
-                "scope": f"service:{instance.service_ids[s]}",
-                "detail": f"{before[s, 0]:.1f} ms today, {after[s, 0]:.1f} ms in the plan: no step "
-                "of the search could spare it within the move budget and the capacity",
-            }
-        )
-    return pd.DataFrame(rows, columns=["code", "scope", "detail"])
-
-
-def _survivors(solution: Solution, service: int) -> str:
-    """Return how many plans pass the rules one after another, where some fail."""
-    broken = solution.table.broken[service]
-    alive, parts = np.ones(len(broken), dtype=bool), []
-    for i, rule in enumerate(RULES):
-        after = alive & ((broken >> i & 1) == 0)
-        if after.sum() < alive.sum():
-            parts.append(f"{int(after.sum())} of {int(alive.sum())} sets keep {rule}")
-        alive = after
-    return "; ".join(parts)
 
 
 def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
@@ -291,7 +222,7 @@ def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
         plan_id=str(row["plan_id"]),
         trained_through=solution.instance.trained_through,
         cost_today_usd_per_hour=int(solution.today_fleet.cost_micro.sum()) / MICRO,
-        cost_recommended_usd_per_hour=solution.upper_micro / MICRO,
+        cost_recommended_usd_per_hour=float(row["upper_bound_usd_per_hour"]),
         lower_bound_usd_per_hour=float(row["lower_bound_usd_per_hour"]),
         gap_share=float(row["gap_share"]),
         gap_scope=GAP_SCOPE,

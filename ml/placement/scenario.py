@@ -196,4 +196,10 @@ def _pinned(instance: Instance, scenario: Scenario) -> Instance:
         )
     except PolicyError as error:
         raise ScenarioError(str(error)) from error
-    return replace(instance, blocker=blocker, blocker_evidence=evidence, **facts)
+    return replace(
+        instance,
+        blocker=blocker,
+        blocker_evidence=evidence,
+        min_regions=facts["min_regions"],
+        max_regions=facts["max_regions"],
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ml.placement.certificate import certify
 from ml.placement.errors import InfeasibleError
 from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet
 from ml.placement.instance import Instance, Ints
@@ -91,7 +92,7 @@ def problem_of(solution: Solution) -> Problem:
     return Problem(
         solution.instance,
         solution.space.member[solution.fleet.chosen].astype(np.int64),
-        solution.lower_micro,
+        certify(solution).lower_micro,
         solution.upper_micro,
     )
 
@@ -129,7 +130,7 @@ def whatif(problem: Problem | Path, scenario: Scenario) -> WhatIf:
         after, upper, lower = base, known.upper_micro, known.lower_micro
     else:
         found = resolve(changed, chosen)
-        after, upper, lower = found.fleet, found.upper_micro, found.lower_micro
+        after, upper, lower = found.fleet, found.upper_micro, certify(found).lower_micro
     low = (lower - known.upper_micro) / MICRO * HOURS_PER_MONTH
     high = (upper - known.lower_micro) / MICRO * HOURS_PER_MONTH
     return WhatIf(
