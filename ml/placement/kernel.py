@@ -56,9 +56,7 @@ class KernelPricer:
 
     @cached_property
     def _home_judged(self) -> Judged:
-        return judge_sets(
-            self.instance, self.source, self.today, self.home, base_usd=self.base_usd
-        )
+        return judge_sets(self.instance, self.source, self.today, self.home, base_usd=self.base_usd)
 
     @cached_property
     def _stays(self) -> Flags:
@@ -221,16 +219,48 @@ def _work(part: Part, fixed: Fixed, width: int) -> tuple[Local, Tree]:
         return np.zeros(shape, dtype=np.int64)
 
     local = Local(
-        zeros(n_c), zeros(n_c), zeros(n_c), zeros(n_c, hours), zeros(hours),
-        zeros(n_r, n_c), whole(n_r, n_c), zeros(n_r, n_c), zeros(n_r, 3), zeros(3),
-        zeros(n_b, n_r, n_c), zeros(n_b, n_r), whole(2), whole(n_c), zeros(width, hours),
-        zeros(width), zeros(width, width), zeros(width, 4), whole(width), whole(hours),
+        zeros(n_c),
+        zeros(n_c),
+        zeros(n_c),
+        zeros(n_c, hours),
+        zeros(hours),
+        zeros(n_r, n_c),
+        whole(n_r, n_c),
+        zeros(n_r, n_c),
+        zeros(n_r, 3),
+        zeros(4),
+        zeros(n_b, n_r, n_c),
+        zeros(n_b, n_r),
+        whole(2),
+        whole(n_c),
+        zeros(width, hours),
+        zeros(width),
+        zeros(width, width),
+        zeros(width, 4),
+        whole(width),
+        whole(hours),
     )
     tree = Tree(
-        zeros(n_r, n_c), zeros(n_r), zeros(n_r), zeros(n_r), zeros(deep, n_c), whole(deep, n_c),
-        np.zeros((deep, n_c), dtype=np.bool_), zeros(n_r, n_c), whole(deep, n_r), zeros(deep, n_r),
-        whole(deep), whole(deep), whole(width), zeros(deep, 5), zeros(n_r), zeros(n_r),
-        zeros(width), whole(width), zeros(6),
+        zeros(n_r, n_c),
+        zeros(n_r, n_c),
+        zeros(n_r),
+        zeros(n_r),
+        zeros(n_r),
+        zeros(deep, n_c),
+        whole(deep, n_c),
+        np.zeros((deep, n_c), dtype=np.bool_),
+        zeros(n_r, n_c),
+        whole(deep, n_r),
+        zeros(deep, n_r),
+        whole(deep),
+        whole(deep),
+        whole(width),
+        zeros(deep, 5),
+        zeros(n_r),
+        zeros(n_r),
+        zeros(width),
+        whole(width),
+        zeros(7),
     )
     return local, tree
 

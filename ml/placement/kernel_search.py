@@ -23,6 +23,8 @@ class Tree(NamedTuple):
 
     ways: Floats
     """Least $ per hour of a client's near part in a region, with its share of compute, ``(R, C)``."""
+    held: Floats
+    """The share of compute in it, ``(R, C)``."""
     stray: Floats
     """The same for what is spread over all open regions, ``(R,)``."""
     fee: Floats
@@ -48,53 +50,91 @@ class Tree(NamedTuple):
     ids: Ints
     facts: Floats
     """Instances at peak, the same after a loss, share of counted compute, least unit, least stray,
-    least demand in time from near parts."""
+    least demand in time from near parts, $ per hour of reserves for one region lost."""
+
+
+_NEAR = 3
+"""A region is among the nearest of a client up to this place."""
 
 
 @compiled
 def _prepare(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
     """Fill the bounds of single regions."""
     n_r, n_c = fixed.rtt.shape[0], local.size[0]
-    at, most = 0, -1.0
-    for h in range(local.size[1]):
-        total = local.astray_peak[h]
-        for c in range(n_c):
-            total += local.peak[c, h]
-        if total > most:
-            at, most = h, total
     per = 1.0 / (part.rate[i] * fixed.utilisation)
-    most = max(most, 0.0) * per
+    most = local.totals[3] * per
     # What is counted as least instances is not counted by load: large services count by load.
     counted = 1.0 if most <= 2.0 * fixed.least else 2.0 * fixed.least / most
-    if part.is_proof[i]:
-        counted = max(counted, 0.5)
     weight = fixed.cost_weight
-    stray_peak = local.astray_peak[at] * per if local.size[1] > 0 else 0.0
-    least_unit, least_stray = np.inf, np.inf
+    least_unit = np.inf
+    for r in range(n_r):
+        if part.allowed[i, r]:
+            tree.unit[r] = weight * part.price[i, r] + part.rent[i, r]
+            least_unit = min(least_unit, tree.unit[r])
+    if part.is_proof[i]:
+        per = 1.0 / (part.rate[i] * fixed.after_loss)
+    per *= 1.0 - counted
+    least_stray = np.inf
     for r in range(n_r):
         if not part.allowed[i, r]:
             continue
-        unit = weight * part.price[i, r] + part.rent[i, r]
-        by_load = (1.0 - counted) * unit
-        tree.unit[r] = unit
         tree.fee[r] = weight * (fixed.open_usd + part.hop[i, r] + part.replica[i])
-        tree.fee[r] += counted * fixed.least * unit
+        tree.fee[r] += counted * fixed.least * tree.unit[r]
         if part.adds[i, r]:
             tree.fee[r] += fixed.move_price
-        tree.stray[r] = weight * _stray_usd(i, r, part, local) + by_load * stray_peak
+        at = _busy_hour(r, local)
+        stray_peak = local.astray_peak[at] if local.size[1] > 0 else 0.0
+        tree.stray[r] = weight * _stray_usd(i, r, part, local) + tree.unit[r] * stray_peak * per
         for c in range(n_c):
             usd = local.egress[r, c] + local.near_mean[c] * part.spent[i, r]
             usd += local.near_worth[c] * _least_ms(i, r, local.rtt[r, c], part)
-            peak = local.peak[c, at] if local.size[1] > 0 else 0.0
-            tree.ways[r, c] = weight * usd + by_load * peak * per
-        least_unit = min(least_unit, unit)
+            held = tree.unit[r] * local.peak[c, at] * per if local.size[1] > 0 else 0.0
+            tree.held[r, c] = held
+            tree.ways[r, c] = weight * usd + held
         least_stray = min(least_stray, tree.stray[r])
     tree.facts[0] = most
     tree.facts[1] = most * fixed.utilisation / fixed.after_loss if part.is_proof[i] else 0.0
     tree.facts[2], tree.facts[3], tree.facts[4] = counted, least_unit, least_stray
-    tree.facts[5] = -1.0
+    tree.facts[5], tree.facts[6] = -1.0, 0.0
+    if part.is_proof[i]:
+        _add_reserve(i, fixed, part, local, tree)
     if part.is_hard[i] and local.totals[2] > 0.0:
         _prepare_ok(i, fixed, part, local, tree)
+
+
+@compiled
+def _busy_hour(r: int, local: Local) -> int:
+    """Return the hour in which clients near a region ask for most: any hour gives a valid bound."""
+    at, most = 0, -1.0
+    for h in range(local.size[1]):
+        total = 0.0
+        for c in range(local.size[0]):
+            if local.rank[r, c] < _NEAR:
+                total += local.peak[c, h]
+        if total > most:
+            at, most = h, total
+    return at
+
+
+@compiled
+def _add_reserve(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
+    """Add what other regions hold for a client while its nearest may be lost.
+
+    The next region of each client holds, on average over the regions that may be lost, at least
+    an even share of the client's load.
+    """
+    others = max(1, part.high[i] - 1)
+    for c in range(local.size[0]):
+        least = np.inf
+        for r in range(fixed.rtt.shape[0]):
+            if part.allowed[i, r]:
+                least = min(least, tree.held[r, c])
+        if least == np.inf:
+            continue
+        tree.facts[6] += least
+        for r in range(fixed.rtt.shape[0]):
+            if part.allowed[i, r]:
+                tree.ways[r, c] += least / others
 
 
 @compiled
@@ -172,12 +212,25 @@ def _own_bound(depth: int, i: int, fixed: Fixed, part: Part, tree: Tree) -> floa
     extra = max(0.0, np.ceil(needed - depth * 1e-9 - 1e-9) - depth * fixed.least)
     found = tree.sums[depth, 0] + tree.sums[depth, 2] + tree.sums[depth, 1] / depth
     found += tree.facts[2] * extra * tree.sums[depth, 3]
+    if depth > 1:
+        # Fewer regions hold larger reserves than the largest set that the parts were made for.
+        more = 1.0 / (depth - 1) - 1.0 / max(1, part.high[i] - 1)
+        found += tree.facts[6] * max(0.0, more)
     return found - fixed.cost_weight * (part.replica[i] + part.base[i])
 
 
 @compiled
-def _expand(depth: int, i: int, first: int, fixed: Fixed, part: Part, local: Local, tree: Tree,
-            most: int, limit: float) -> None:
+def _expand(
+    depth: int,
+    i: int,
+    first: int,
+    fixed: Fixed,
+    part: Part,
+    local: Local,
+    tree: Tree,
+    most: int,
+    limit: float,
+) -> None:
     """List the regions that can still be added to the prefix of ``depth`` regions.
 
     Candidates come from the list one level up, from place ``first`` on.
@@ -307,8 +360,9 @@ def _keep(i: int, value: float, cost: float, k: int, local: Local, tree: Tree, b
 
 
 @compiled
-def _try_prefix(depth: int, i: int, fixed: Fixed, part: Part, local: Local, tree: Tree,
-                best: Best) -> None:
+def _try_prefix(
+    depth: int, i: int, fixed: Fixed, part: Part, local: Local, tree: Tree, best: Best
+) -> None:
     """Evaluate the prefix as a set of its own where its bound allows that it is among the best."""
     limit = min(part.limit[i], best.value[i, best.value.shape[1] - 1])
     bound = _own_bound(depth, i, fixed, part, tree) * MICRO

@@ -96,7 +96,7 @@ class Local(NamedTuple):
     astray: Floats
     """Sums over clients of what is spread: egress, mean x rtt, worth x rtt, ``(R, 3)``."""
     totals: Floats
-    """Spread mean, spread worth, all mean, ``(3,)``."""
+    """Spread mean, spread worth, all mean, highest hour of the peaks, ``(4,)``."""
     ok: Floats
     """Demand to the nearest that meets the objective, ``(B, R, C)``."""
     astray_ok: Floats

@@ -69,6 +69,11 @@ def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
                     local.astray_ok[b, r] += good * stray
         n_c += 1
     local.size[0], local.size[1] = n_c, hours
+    for h in range(hours):
+        total = local.astray_peak[h]
+        for c in range(n_c):
+            total += local.peak[c, h]
+        local.totals[3] = max(local.totals[3], total)
 
 
 @compiled
@@ -270,14 +275,23 @@ def weigh(
     usd += _routed(ids, k, i, part, local)
     _peaks(ids, k, np.int64(-1), fixed.near_tie, local, local.load)
     rented = moves * fixed.move_price
-    sized = 0.0
+    sized, count, least = 0.0, 0, np.inf
     for j in range(k):
         needed = np.ceil(local.load[j] / (part.rate[i] * fixed.utilisation) - _SLACK)
         local.count[j] = max(fixed.least, int(needed))
         r = ids[j]
-        sized += local.count[j] * (fixed.cost_weight * part.price[i, r] + part.rent[i, r])
+        unit = fixed.cost_weight * part.price[i, r] + part.rent[i, r]
+        sized += local.count[j] * unit
+        count += local.count[j]
+        least = min(least, unit)
+    if part.is_proof[i] and k > 1:
+        # Whichever region is lost, the others hold everything: in all k / (k - 1) of it.
+        whole = local.totals[3] / (part.rate[i] * fixed.after_loss) * k / (k - 1)
+        sized += max(0.0, whole - 1e-6 - count) * least
     early = usd + _least_wait(ids, k, i, part, local) - part.base[i]
-    if (fixed.cost_weight * early + rented + sized) * MICRO > limit + fixed.slack + 1e-9 * abs(limit):
+    if (fixed.cost_weight * early + rented + sized) * MICRO > limit + fixed.slack + 1e-9 * abs(
+        limit
+    ):
         return never
     if part.is_proof[i] and k < 2:
         return never
