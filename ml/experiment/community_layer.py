@@ -152,8 +152,8 @@ def _cluster(
     limit = settings.cluster.max_utilisation
     is_apart = not lo <= 0 <= hi
     note = (
-        f"against the switchback of the same days {100 * math.expm1((lo + hi) / 2):+.2f} points "
-        f"[{100 * math.expm1(lo):+.2f}, {100 * math.expm1(hi):+.2f}] over "
+        f"minus the switchback of the same days {50 * (lo + hi):+.2f} log points x 100 "
+        f"[{100 * lo:+.2f}, {100 * hi:+.2f}] over "
         f"{AGREEMENT_REPLICATIONS} replications; fullest region {fullest:.0%} (limit {limit:.0%}); "
         f"{found.crossing_share:.0%} of calls cross communities"
     )

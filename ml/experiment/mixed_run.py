@@ -51,7 +51,7 @@ def community_logs(arm: Arm, communities: Communities, metric: str) -> Floats:
     ]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs: Floats = np.log(both[0].astype(np.float64)) - np.log(both[1].astype(np.float64))
-    return logs
+    return np.where(np.isfinite(logs), logs, np.nan)
 
 
 def run_mixed(

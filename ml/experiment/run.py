@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,16 @@ from ml.experiment.config import ExperimentSettings, load_settings
 from ml.experiment.decide import Decision, decide
 from ml.experiment.fleet import FeatureReader, read_fleet
 from ml.experiment.full_run import FullRun, run_both_plans
-from ml.experiment.gate import Check, check
-from ml.experiment.plans import PlanSet, consecutive, read_plans
+from ml.experiment.gate import Check
+from ml.experiment.observational import History
+from ml.experiment.opening import (
+    evaluation_days,
+    overlap_checks,
+    registration_checks,
+    untestable,
+)
+from ml.experiment.past import Past, read_past
+from ml.experiment.plans import PlanSet, read_plans
 from ml.experiment.registry import Registration, register
 from ml.experiment.report import (
     ESTIMAND,
@@ -59,6 +67,7 @@ def run(
     settings: ExperimentSettings | None = None,
     *,
     registry: Path | None = None,
+    history: History | None = None,
 ) -> ExperimentResult:
     """Compare the recommended plan with the current one and write every experiment table.
 
@@ -69,13 +78,15 @@ def run(
             interval and no p-value, but a reason.
         settings: Registered configuration; the packaged one by default.
         registry: Where registrations outlive a build; beside the predictions if not given.
+        history: What earlier builds advised and why moves were made; nothing if not given.
 
     Raises:
         RegistrationChangedError: If these plans were registered under other rules.
     """
     # Small products gain nothing from a second thread, and sums must not depend on threads.
     with threadpool_limits(limits=1):
-        return _run(features, writer, world, settings or load_settings(), registry)
+        known = history or History()
+        return _run(features, writer, world, settings or load_settings(), registry, known)
 
 
 def _run(
@@ -84,6 +95,7 @@ def _run(
     world: World | None,
     settings: ExperimentSettings,
     registry: Path | None,
+    history: History,
 ) -> ExperimentResult:
     for name in _EMPTY:
         writer.write(name, frame(name, []), STAGE)
@@ -93,57 +105,25 @@ def _run(
     registration = register(folders, settings, plans.placements)
     write_placements(writer.artifacts_dir, plans, fleet)
     write_importances(writer.artifacts_dir, writer.read("feature_importances"))
+    past = read_past(settings, features, writer, plans, history, has_world=world is not None)
+    for name, part in past.tables.items():
+        _write(writer, name, part)
     refusal = plans.missing or (None if world else "no world to run the plans in: imported data")
     if refusal or world is None:
-        checks = [*_registration_checks(registration), *_untestable(refusal or "")]
-        return _refused(writer, settings, plans, registration, checks, refusal or "")
+        checks = [*registration_checks(registration), *untestable(refusal or "")]
+        return _refused(writer, settings, plans, registration, checks, refusal or "", past)
     days = evaluation_days(settings, world, plans.trained_through)
-    checks = [*_registration_checks(registration), *_overlap_checks(settings, plans, days)]
+    checks = [*registration_checks(registration), *overlap_checks(settings, plans, days)]
     if any(c.status == "red" for c in checks):
-        return _refused(writer, settings, plans, registration, checks, "a check is red", days)
+        return _refused(writer, settings, plans, registration, checks, "a check is red", past, days)
     full = run_both_plans(world, plans, days, fleet.min_regions())
     checks += full.checks
     if any(c.status == "red" for c in checks):
-        return _refused(writer, settings, plans, registration, checks, "the gate is red", days)
-    found = analyze(world, plans, fleet, settings, full, features)
-    return _finish(writer, settings, plans, registration, checks, found, full)
-
-
-def evaluation_days(settings: ExperimentSettings, world: World, trained: date) -> list[date]:
-    """Return the evaluation days: after training and after the history, unless set otherwise."""
-    first = settings.evaluate.from_on
-    if first is None:
-        first = max(trained + timedelta(days=1), world.first_future_on)
-    return consecutive(first, settings.evaluate.days)
-
-
-def _registration_checks(registration: Registration) -> list[Check]:
-    expected = "the hashes registered before the run"
-    # A changed configuration never comes this far: registering it is refused.
-    return [Check("registration_hash", "fleet", registration.detail, expected, "green")]
-
-
-def _overlap_checks(
-    settings: ExperimentSettings, plans: PlanSet, days: Sequence[date]
-) -> list[Check]:
-    limit = settings.train_through or plans.trained_through
-    known = max(limit, plans.trained_through)
-    return [
-        check(
-            "train_eval_overlap",
-            "fleet",
-            f"plans know days up to {plans.trained_through}, evaluation starts {days[0]}",
-            "evaluation starts after the last day any plan may know",
-            days[0] > known and plans.trained_through <= limit,
+        return _refused(
+            writer, settings, plans, registration, checks, "the gate is red", past, days
         )
-    ]
-
-
-def _untestable(reason: str) -> list[Check]:
-    names = ("demand_equal", "requests_conserved", "train_eval_overlap", "assignment_ratio")
-    return [
-        Check(n, "fleet", reason, "a world to run both plans in", "not_testable") for n in names
-    ]
+    found = analyze(world, plans, fleet, settings, full, features)
+    return _finish(writer, settings, plans, registration, checks, found, full, past)
 
 
 def _refused(
@@ -153,13 +133,16 @@ def _refused(
     registration: Registration,
     checks: Sequence[Check],
     reason: str,
+    past: Past,
     days: Sequence[date] = (),
 ) -> ExperimentResult:
     """Write a complete set of tables that claim nothing: null effects, a status, a reason."""
     decision = decide([], [], checks, settings.alpha, refused=reason)
     is_invalid = decision.verdict == "invalid"
-    rows = []
+    rows = list(past.results)
     for mode in settings.mode:
+        if mode in ("observational", "shadow"):
+            continue
         status = "invalid" if is_invalid else "insufficient" if mode == "switchback" else "refused"
         roles = [(m, "success") for m in settings.metrics.success]
         roles += [(m, "guardrail") for m in settings.metrics.guardrails]
@@ -194,6 +177,7 @@ def _finish(
     checks: list[Check],
     found: Analysis,
     full: FullRun,
+    past: Past,
 ) -> ExperimentResult:
     checks = [*checks, *found.checks]
     days = full.control.days
@@ -206,7 +190,7 @@ def _finish(
         refused=short if len(days) < MIN_DAYS else found.refusal,
     )
     decision = Decision(decision.verdict, (*decision.reasons, *found.remarks))
-    rows = found.result_rows
+    rows = found.result_rows + past.results
     if decision.verdict == "invalid":
         rows = [_without_effect(row) for row in rows]
     _write(writer, "experiment_results", rows)

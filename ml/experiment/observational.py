@@ -1,0 +1,306 @@
+"""Past moves of real services: rows with a grade, a sentence where one may be said, feedback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ml.experiment.config import ExperimentSettings
+from ml.experiment.metrics import relative
+from ml.experiment.moves import ESTIMATORS, MoveEffect, MoveReader, Pooled
+from ml.experiment.panel import Move, Panel
+from ml.experiment.result_rows import Row, result_row
+from ml.experiment.rng import generator
+
+MODE = "observational"
+UNKNOWN = "unknown"
+_METHOD = (
+    "group-time difference in differences, matched on four weeks before; p from fake moves; "
+    "nothing was randomised"
+)
+
+
+@dataclass(frozen=True)
+class History:
+    """What earlier builds advised and what people recorded; both may be empty.
+
+    Attributes:
+        advice: recommendation_id, plan_id, service_id, advised_through_on, from_regions,
+            to_regions, predicted_before_ms, predicted_delta_ms, predicted_delta_lo_ms,
+            predicted_delta_hi_ms, interval_level.
+        reasons: service_id, to_regions, recorded (why the move was made).
+    """
+
+    advice: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reasons: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def recorded(self, service: str, regions: str) -> str:
+        """Return the recorded reason of a move, ``unknown`` if nobody said."""
+        if self.reasons.empty:
+            return UNKNOWN
+        rows = self.reasons
+        found = rows[(rows["service_id"] == service) & (rows["to_regions"] == regions)]
+        return str(found["recorded"].iloc[-1]) if len(found) else UNKNOWN
+
+
+@dataclass(frozen=True)
+class ReadMove:
+    """One past move and what could be said of it: an effect, or the reason there is none."""
+
+    move: Move
+    service_id: str
+    recorded: str
+    effect: MoveEffect | str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Every past move that was looked at, and all readable ones together."""
+
+    panel: Panel
+    moves: tuple[ReadMove, ...]
+    pooled: Pooled | None
+    reason: str | None
+
+
+def observe_moves(settings: ExperimentSettings, panel: Panel, history: History) -> Observed:
+    """Estimate the newest registered number of past moves."""
+    rng = generator(settings.experiment_id, settings.seed, "past moves")
+    rules = settings.observational
+    reader = MoveReader(panel, rules, rng)
+    newest = sorted(panel.moves, key=lambda m: (-m.day, m.service))
+    read = [_read(reader, panel, move, history) for move in newest]
+    # A move that cannot be read is a row too, but may not push out one that can.
+    read.sort(key=lambda r: (isinstance(r.effect, str), -r.move.day, r.move.service))
+    kept = read[: rules.max_moves]
+    usable = [r for r in kept if isinstance(r.effect, MoveEffect)]
+    if not usable:
+        why = f"none of {len(read)} past moves can be read"
+        why += f": {kept[0].effect}" if kept else ""
+        return Observed(panel, tuple(kept), None, why)
+    traffic = panel.traffic()
+    reasons = {r.recorded for r in usable}
+    pooled = reader.pool(
+        [r.effect for r in usable if isinstance(r.effect, MoveEffect)],
+        np.maximum(traffic[[r.move.service for r in usable]], 1e-12),
+        reasons.pop() if len(reasons) == 1 else UNKNOWN,
+        rng,
+    )
+    return Observed(panel, tuple(kept), pooled, None)
+
+
+def _read(reader: MoveReader, panel: Panel, move: Move, history: History) -> ReadMove:
+    service = panel.service_ids[move.service]
+    recorded = history.recorded(service, move.to_regions)
+    return ReadMove(move, service, recorded, reader.read(move.service, move.day, recorded))
+
+
+def move_rows(settings: ExperimentSettings, found: Observed) -> list[Row]:
+    """Return four rows per move; a refused move has null effects and its reason."""
+    traffic = found.panel.traffic()
+    rows: list[Row] = []
+    for read in found.moves:
+        head = {
+            "experiment_id": settings.experiment_id,
+            "service_id": read.service_id,
+            "moved_on": found.panel.date_of(read.move.day),
+            "from_regions": read.move.from_regions,
+            "to_regions": read.move.to_regions,
+            "move_reason": read.recorded,
+            "traffic_share": float(traffic[read.move.service]),
+        }
+        for estimator in ESTIMATORS:
+            rows.append(head | {"estimator": estimator} | _numbers(read, estimator))
+    return rows
+
+
+def _numbers(read: ReadMove, estimator: str) -> Row:
+    effect = read.effect
+    if isinstance(effect, str):
+        return {"placebos": 0, "status": "refused", "reason": effect}
+    value, band = effect.effects[estimator], effect.bands[estimator]
+    return {
+        "rel_effect": relative(value),
+        "rel_lo": relative(value - band),
+        "rel_hi": relative(value + band),
+        "placebo_p": effect.p_values[estimator],
+        "placebos": effect.placebos,
+        "grade": effect.grade,
+        "status": "ok",
+        "reason": effect.reason,
+        "sentence": _sentence(read, estimator),
+    }
+
+
+def _sentence(read: ReadMove, estimator: str) -> str | None:
+    """Return what may be said; grades C and D never yield a sentence about a saving."""
+    effect = read.effect
+    if isinstance(effect, str) or effect.grade not in ("A", "B") or estimator != "matched_did":
+        return None
+    value, band = effect.effects[estimator], effect.bands[estimator]
+    if abs(value) <= band:
+        return f"{read.service_id}: no clear change of latency after the move"
+    word = "faster" if value < 0 else "slower"
+    return (
+        f"{read.service_id} was {abs(math.expm1(value)):.0%} {word} after the move than services "
+        f"that stayed (grade {effect.grade}, correlation)"
+    )
+
+
+def pooled_rows(settings: ExperimentSettings, found: Observed) -> list[Row]:
+    """Return all moves together by estimator, weighted and not; null effects for grades C and D."""
+    if found.pooled is None:
+        return [
+            result_row(
+                settings.experiment_id,
+                MODE,
+                "latency_mean",
+                "diagnostic",
+                method=_METHOD,
+                status="refused",
+                verdict="not_judged",
+                reason=found.reason,
+            )
+        ]
+    rows = []
+    for estimator in ESTIMATORS:
+        for weighting in ("weighted", "unweighted"):
+            rows.append(_pooled_row(settings, found.pooled, estimator, weighting))
+    return rows
+
+
+def _pooled_row(
+    settings: ExperimentSettings, pooled: Pooled, estimator: str, weighting: str
+) -> Row:
+    effects = pooled.weighted if weighting == "weighted" else pooled.unweighted
+    value, band = effects[estimator], pooled.bands[estimator]
+    row = result_row(
+        settings.experiment_id,
+        MODE,
+        "latency_mean",
+        "diagnostic",
+        segment="estimator",
+        segment_value=f"{estimator}, {weighting}",
+        method=_METHOD,
+        blocks=pooled.moves,
+        verdict="reported",
+        reason=f"grade {pooled.grade}: {pooled.reason}",
+    )
+    if pooled.grade in ("C", "D"):
+        # An effect that may not be put in words may not stand in a headline column either.
+        return row | {"status": "refused", "verdict": "not_judged"}
+    row |= {"rel_effect": relative(value)}
+    if weighting == "unweighted":
+        # The fake moves behind the band and the p-value are unweighted means.
+        row |= {
+            "rel_lo": relative(value - band),
+            "rel_hi": relative(value + band),
+            "interval_level": 0.95,
+            "p_value": pooled.p_values[estimator],
+        }
+    return row
+
+
+def outcome_rows(
+    settings: ExperimentSettings, panel: Panel, history: History, level_default: float = 0.8
+) -> list[Row]:
+    """Return predicted against realised change of every piece of advice that was followed.
+
+    Args:
+        settings: Registered configuration.
+        panel: What was observed, days after the advice included.
+        history: What earlier builds advised.
+        level_default: Level of predicted intervals that do not say theirs.
+    """
+    if history.advice.empty:
+        return []
+    rng = generator(settings.experiment_id, settings.seed, "past moves")
+    reader = MoveReader(panel, settings.observational, rng)
+    position = {service: index for index, service in enumerate(panel.service_ids)}
+    rows: list[Row] = []
+    listed = history.advice.sort_values("recommendation_id")
+    for record in listed.to_dict("records"):
+        advice = {str(key): value for key, value in record.items()}
+        service = str(advice["service_id"])
+        if service not in position:
+            continue
+        through = pd.Timestamp(advice["advised_through_on"]).date()
+        known = (through - panel.first_on).days
+        later = [
+            move
+            for move in panel.moves
+            if move.service == position[service]
+            and move.day > known
+            and move.to_regions == str(advice["to_regions"])
+        ]
+        rows.append(_outcome(reader, panel, history, advice, later[:1], level_default))
+    return rows
+
+
+def _outcome(
+    reader: MoveReader,
+    panel: Panel,
+    history: History,
+    advice: dict[str, object],
+    followed: Sequence[Move],
+    level_default: float,
+) -> Row:
+    service, regions = str(advice["service_id"]), str(advice["to_regions"])
+    low, middle, high = _predicted(advice)
+    level = advice.get("interval_level")
+    row: Row = {
+        "recommendation_id": advice["recommendation_id"],
+        "plan_id": advice["plan_id"],
+        "service_id": service,
+        "advised_through_on": pd.Timestamp(str(advice["advised_through_on"])).date(),
+        "from_regions": advice["from_regions"],
+        "to_regions": regions,
+        "predicted_effect": middle,
+        "predicted_lo": low,
+        "predicted_hi": high,
+        "interval_level": float(str(level)) if level is not None else level_default,
+        "status": "insufficient",
+        "reason": "the advised regions have not been seen yet",
+    }
+    if not followed:
+        return row
+    move = followed[0]
+    row |= {"moved_on": panel.date_of(move.day)}
+    effect = reader.read(move.service, move.day, history.recorded(service, regions))
+    if isinstance(effect, str):
+        return row | {"status": "refused", "reason": effect}
+    value, band = effect.effects["matched_did"], effect.bands["matched_did"]
+    realised = math.expm1(value)
+    half = (high - low) / 2 if low is not None and high is not None else None
+    return row | {
+        "realised_effect": realised,
+        "realised_lo": relative(value - band),
+        "realised_hi": relative(value + band),
+        "is_covered": None if low is None or high is None else low <= realised <= high,
+        "error_ratio": abs(realised - middle) / half if half and middle is not None else None,
+        "grade": effect.grade,
+        "status": "ok",
+        "reason": effect.reason,
+    }
+
+
+def _predicted(advice: dict[str, object]) -> tuple[float | None, float | None, float | None]:
+    """Return the predicted relative change of latency with its interval, None where unknown."""
+    before = _number(advice.get("predicted_before_ms"))
+    if before is None or before <= 0:
+        return None, None, None
+    names = ("predicted_delta_lo_ms", "predicted_delta_ms", "predicted_delta_hi_ms")
+    low, middle, high = (_number(advice.get(name)) for name in names)
+    low, middle, high = (None if v is None else v / before for v in (low, middle, high))
+    return low, middle, high
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    number = float(str(value))
+    return number if math.isfinite(number) else None
