@@ -23,6 +23,11 @@ _NEW_COLUMNS = 3
 _DUAL_DECIMALS = 9
 _ROW_SLACK = 1e-6
 _WHOLE_COLUMNS_MAX = 60_000
+# Where the exact choice is not asked for: services left open after the prices have spoken, plans of
+# each, and what may be left of the cost.
+_ROUGH_SERVICES = (100, 400)
+_ROUGH_PLANS = 6
+_ROUGH_GAP = 1e-5
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,12 @@ def overload(table: PlanTable, chosen: Ints, capacity: Floats, moves: float) -> 
 
 
 def solve_master(
-    table: PlanTable, capacity: Floats, moves: float, incumbent: Ints | None = None
+    table: PlanTable,
+    capacity: Floats,
+    moves: float,
+    incumbent: Ints | None = None,
+    *,
+    exact: bool = True,
 ) -> Master:
     """Choose one plan per service at least cost within capacity and the move budget.
 
@@ -94,6 +104,8 @@ def solve_master(
         capacity: vCPU by region, infinite where there is no limit.
         moves: Added regions allowed, infinite without a budget.
         incumbent: A choice to start from, when it keeps the rows.
+        exact: End at the optimum of the whole table; else at a good choice, whose distance from
+            the bound says how good. A search that asks a hundred times can do with that.
     """
     easy = _without_capacity(table, capacity, moves)
     if easy is not None:
@@ -118,7 +130,7 @@ def solve_master(
         return Master(
             chosen, 0, lower, duals[:-1], float(duals[-1]), rounds, columns.n, False, shortage
         )
-    chosen = _whole(table, columns, capacity, moves, duals, lower, incumbent)
+    chosen = _whole(table, columns, capacity, moves, duals, lower, incumbent, exact=exact)
     feasible = overload(table, chosen, capacity, moves) == 0
     upper = int(table.cost_micro[np.arange(len(chosen)), chosen].sum())
     return Master(
@@ -190,6 +202,8 @@ def _whole(
     duals: Floats,
     lower: int,
     incumbent: Ints | None,
+    *,
+    exact: bool,
 ) -> Ints:
     """Round: first over the known columns, then over all plans that can still be better.
 
@@ -199,14 +213,20 @@ def _whole(
     n = len(table.cpu_cores)
     known = [c for c in (_priced(table, duals, moves), incumbent) if c is not None]
     candidates = [c for c in known if _keeps(table, c, capacity, moves)]
+    if not exact:
+        rounded = _rounded(table, capacity, moves, duals)
+        if rounded is not None:
+            candidates.append(rounded)
     if not candidates:
-        first = solve_whole(columns, capacity, moves, n)
+        first = solve_whole(columns, capacity, moves, n, 0.0 if exact else _ROUGH_GAP)
         if first is None or not _keeps(table, first, capacity, moves):
             return columns.cheapest(n)
         candidates = [first]
     costs = [int(table.cost_micro[np.arange(n), c].sum()) for c in candidates]
     best = candidates[int(np.argmin(costs))]
     window = min(costs) - lower
+    if not exact:
+        return best
     near = _near(table, duals, window)
     if len(near) > _WHOLE_COLUMNS_MAX:
         return best
@@ -215,6 +235,30 @@ def _whole(
         return best
     cost = int(table.cost_micro[np.arange(n), again].sum())
     return again if cost <= min(costs) else best
+
+
+def _rounded(table: PlanTable, capacity: Floats, moves: float, duals: Floats) -> Ints | None:
+    """Let the prices decide, and a small programme for the services they hardly tell apart.
+
+    A basic solution of the relaxation has at most as many undecided services as binding rows, so
+    the few with the smallest differences are mostly enough to make the choice fit.
+    """
+    n = len(table.cpu_cores)
+    width = min(_ROUGH_PLANS, table.is_open.shape[1])
+    reduced = table.reduced(duals[:-1], float(duals[-1]), 0, n)
+    plans = np.argsort(reduced, axis=1, kind="stable")[:, :width]
+    regret = np.take_along_axis(reduced, plans[:, [min(1, width - 1)]], axis=1)[:, 0]
+    order = np.lexsort((np.arange(n), regret - reduced.min(axis=1)))
+    firm = np.stack((np.arange(n), plans[:, 0]), axis=1)
+    for count in _ROUGH_SERVICES:
+        some = np.sort(order[:count])
+        more = np.stack((np.repeat(some, width), plans[some].ravel()), axis=1)
+        more = more[table.is_open[more[:, 0], more[:, 1]]]
+        pairs = np.concatenate((firm, more))
+        found = solve_whole(Columns.of(table, pairs), capacity, moves, n, _ROUGH_GAP)
+        if found is not None and _keeps(table, found, capacity, moves):
+            return found
+    return None
 
 
 def _priced(table: PlanTable, duals: Floats, moves: float) -> Ints | None:

@@ -140,13 +140,17 @@ def solve_relaxed(columns: Columns, capacity: Floats, moves: float) -> Relaxed:
     return Relaxed(prices, dual[:n_services], shortage)
 
 
-def solve_whole(columns: Columns, capacity: Floats, moves: float, n_services: int) -> Ints | None:
+def solve_whole(
+    columns: Columns, capacity: Floats, moves: float, n_services: int, gap: float = 0.0
+) -> Ints | None:
     """Choose one whole plan per service; ``None`` if the solver found none.
 
-    The search is bounded by nodes, never by seconds: the answer repeats on any machine.
+    The search is bounded by nodes, never by seconds: the answer repeats on any machine. It may
+    end ``gap`` of the cost above the best choice.
     """
     lp, _ = _model(columns, capacity, moves, whole=True)
     solver = _solver()
+    solver.setOptionValue("mip_rel_gap", gap)
     solver.passModel(lp)
     solver.run()
     if solver.getInfo().primal_solution_status != 2:

@@ -27,7 +27,7 @@ from ml.placement.subsets import SetSpace, build_space
 from ml.placement.trial import Trial, broken_in, move_limit, rank_of
 
 _CLOSE_ENOUGH = 2e-5
-_TRIALS = 25
+_TRIALS, _FEW_TRIALS = 25, 8
 _WAITING_LADDER = (4.0, 1.0)
 _PUSHES = 2
 _AGAIN = 1
@@ -78,11 +78,6 @@ def space_of(instance: Instance) -> SetSpace:
     return build_space(instance.rtt_ms, instance.misroute, cap, today, near_tie)
 
 
-def table_cells(instance: Instance, space: SetSpace) -> int:
-    """Return the number of plans in the table of an instance."""
-    return instance.n_services * len(space.sets)
-
-
 def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:
     """Return the best plan found, with its certificate.
 
@@ -109,7 +104,7 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
         return search.ended(start, pairs=not quick)
     if quick:
         return search.ended(today.home)
-    if table_cells(instance, space) > _MANY_STARTS_CELLS:
+    if instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
         return search.ended(search.next(instance.usd_per_request_ms, today.home))
     begin = search.gathered(cheapest_sets(instance, space, today.home))
     ends = [search.ended(search.unslowed(begin)), search.ended(begin)]
@@ -254,13 +249,14 @@ def _descend(
     stop = "rounds"
     rounds = 0
     seen: set[bytes] = set()
-    exact = table_cells(instance, space) <= _EXACT_CELLS
+    exact = instance.n_services * len(space.sets) <= _EXACT_CELLS
+    trials = min(_TRIALS if exact else _FEW_TRIALS, 2 * max_rounds)
     for rounds in range(1, max_rounds + 1):
         table, clients = price_all(instance, space, fleet, today)
         broken = broken_in(instance, table, fleet)
         seen.add(fleet.chosen.tobytes())
         known: set[tuple[int, int]] = set()
-        for _ in range(min(_TRIALS, 2 * max_rounds)):
+        for _ in range(trials):
             is_kept = rank_of(instance, table, fleet)[:2] == (0, 0)
             incumbent = fleet.chosen if is_kept else None
             master = solve_master(table, capacity, moves, incumbent, exact=exact)
