@@ -14,6 +14,10 @@ RUN := $(VENV)/bin/regionwise
 BUILD_ARGS := $(if $(DATA),--input $(DATA)) $(if $(SERVICES),--services $(SERVICES)) \
               $(if $(REGIONS),--regions $(REGIONS)) $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED))
 
+# Problems with known optima are no part of the repository: OR-Library publishes them.
+ORLIB ?= $(or $(REGIONWISE_SHARED_DATA),$(CURDIR)/../shared/data)/orlib
+ORLIB_FILES = $(sort $(wildcard $(ORLIB)/cap*.txt $(ORLIB)/pmed*.txt))
+
 help:  ## Show this list
 	@echo "regionwise: where should each service run? Decided on your data, with a proof."
 	@echo
@@ -55,8 +59,9 @@ validate: setup  ## Check a folder of raw tables: DATA=folder
 	@$(RUN) validate $(DATA)
 doctor: setup  ## Look at this machine and this data folder
 	@$(RUN) doctor
-bench: setup  ## Measure time and memory at the demo's size and ten-fold
+bench: setup  ## Measure a build at the demo's size and ten-fold, and published problems: ORLIB=folder
 	@$(RUN) bench build
+	@$(if $(ORLIB_FILES),$(RUN) bench orlib $(ORLIB_FILES),echo "no published problems: ORLIB=folder with cap*.txt, pmed*.txt")
 test: setup-dev  ## Everything that decides whether a change lands
 	@scripts/test.sh
 lint: setup-dev  ## Lint, types and import rules only

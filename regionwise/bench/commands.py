@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,3 +27,36 @@ def build(
 
     sizes = tuple(float(part) for part in factors.split(","))
     print(building.run(config.load(), sizes, as_json=as_json))
+
+
+@bench.command()
+def orlib(
+    files: Annotated[
+        list[Path],
+        typer.Argument(exists=True, dir_okay=False, help="cap*.txt or pmed*.txt of OR-Library."),
+    ],
+    capacity: Annotated[
+        list[float] | None,
+        typer.Option(help="For files that leave it open; repeat for several, inf for none."),
+    ] = None,
+    node_limit: Annotated[
+        int | None, typer.Option(min=1, help="Nodes per problem; the rest stays unproved.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds per problem: an emergency stop.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Solve published problems to proven optimality and compare with the known optima."""
+    from regionwise.bench import orlib as published
+
+    print(
+        published.run(
+            files,
+            tuple(capacity or ()),
+            node_limit=node_limit,
+            time_limit=time_limit,
+            as_json=as_json,
+            say=lambda line: print(line, file=sys.stderr),
+        )
+    )

@@ -1,0 +1,187 @@
+"""Inner loops of the two relaxations, compiled; each is plain Python under ``py_func``.
+
+Compiled because a proof takes 10^4 to 10^5 evaluations and each walks a ragged part of a matrix:
+NumPy has to touch all of it, or sort all of it. No fast-math, so the sums keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numba
+import numpy as np
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile for one thread and keep the machine code on disk, where a folder can be written."""
+    try:
+        found = numba.njit(cache=True)(function)
+    except RuntimeError:  # no place for it: slower to start, otherwise the same
+        found = numba.njit(function)
+    return cast("Callable[_P, _R]", found)
+
+
+@_compiled
+def median_values(order: Any, near: Any, price: Any, values: Any) -> None:
+    """Add up what each site saves at the customers' prices.
+
+    Args:
+        order: Sites from near to far, by customer, ``(n, m)``.
+        near: Their distances.
+        price: ``(n,)``.
+        values: Result, sum of min(0, distance - price), ``(m,)``.
+    """
+    values[:] = 0.0
+    for j in range(near.shape[0]):
+        top = price[j]
+        for k in range(near.shape[1]):
+            distance = near[j, k]
+            if distance >= top:
+                break
+            values[order[j, k]] += distance - top
+
+
+@_compiled
+def median_served(order: Any, near: Any, price: Any, weight: Any, served: Any) -> None:
+    """Count how often each customer is served by the weighted sites, ``(n,)``."""
+    for j in range(near.shape[0]):
+        top = price[j]
+        total = 0.0
+        for k in range(near.shape[1]):
+            if near[j, k] >= top:
+                break
+            total += weight[order[j, k]]
+        served[j] = total
+
+
+@_compiled
+def exchange(distance: Any, sites: Any) -> float:
+    """Swap a chosen site for another while that saves anything; the best swap each time.
+
+    Args:
+        distance: ``(n, n)``.
+        sites: Chosen sites, changed in place.
+
+    Returns:
+        Total distance of the last choice.
+
+    References:
+        Whitaker (1983); one pass finds the loss of every removal and the gain of every addition.
+    """
+    n, m = distance.shape
+    p = sites.size
+    chosen = np.zeros(m, dtype=np.bool_)
+    for q in range(p):
+        chosen[sites[q]] = True
+    first, second = np.empty(n), np.empty(n)
+    home = np.empty(n, dtype=np.int64)
+    loss, spared = np.empty(p), np.empty(p)
+    while True:
+        loss[:] = 0.0
+        total = 0.0
+        for j in range(n):
+            first[j], second[j] = np.inf, np.inf
+            for q in range(p):
+                here = distance[j, sites[q]]
+                if here < first[j]:
+                    second[j] = first[j]
+                    first[j] = here
+                    home[j] = q
+                elif here < second[j]:
+                    second[j] = here
+            loss[home[j]] += second[j] - first[j]
+            total += first[j]
+        best, enter, leave = -1e-9 * (1.0 + abs(total)), -1, -1
+        for i in range(m):
+            if chosen[i]:
+                continue
+            gain = 0.0
+            spared[:] = 0.0
+            for j in range(n):
+                here = distance[j, i]
+                if here < first[j]:
+                    gain += first[j] - here
+                    spared[home[j]] += second[j] - first[j]
+                elif here < second[j]:
+                    spared[home[j]] += second[j] - here
+            for q in range(p):
+                change = loss[q] - spared[q] - gain
+                if change < best:
+                    best, enter, leave = change, i, q
+        if enter < 0:
+            return total
+        chosen[sites[leave]] = False
+        sites[leave] = enter
+        chosen[enter] = True
+
+
+@_compiled
+def warehouse_site(cost: Any, price: Any, demand: Any, capacity: float, share: Any) -> float:
+    """Fill one site with the customers that save most per unit of demand.
+
+    Args:
+        cost: Cost of serving each customer here, ``(n,)``.
+        price: ``(n,)``.
+        demand: ``(n,)``.
+        capacity: Of the site.
+        share: Result, share of each customer served, ``(n,)``.
+
+    Returns:
+        Sum of (cost - price) x share, not positive.
+    """
+    share[:] = 0.0
+    worth = np.empty(cost.size, dtype=np.int64)
+    count, needed = 0, 0.0
+    for j in range(cost.size):
+        if cost[j] < price[j]:
+            worth[count] = j
+            count += 1
+            needed += demand[j]
+    total = 0.0
+    if needed <= capacity:
+        for k in range(count):
+            share[worth[k]] = 1.0
+            total += cost[worth[k]] - price[worth[k]]
+        return total
+    rate = np.empty(count)
+    for k in range(count):
+        j = worth[k]
+        rate[k] = (cost[j] - price[j]) / demand[j] if demand[j] > 0 else -np.inf
+    left = capacity
+    for k in np.argsort(rate, kind="mergesort"):
+        j = worth[k]
+        part = 1.0 if demand[j] <= left else left / demand[j]
+        share[j] = part
+        total += part * (cost[j] - price[j])
+        left -= part * demand[j]
+        if part < 1.0:
+            break
+    return total
+
+
+@_compiled
+def warehouse_values(
+    cost: Any, fixed: Any, capacity: Any, demand: Any, price: Any, values: Any
+) -> None:
+    """Fill every site at the customers' prices; ``values`` gets opening cost less savings."""
+    share = np.empty(demand.size)
+    for i in range(cost.shape[0]):
+        values[i] = fixed[i] + warehouse_site(cost[i], price, demand, capacity[i], share)
+
+
+@_compiled
+def warehouse_served(
+    cost: Any, capacity: Any, demand: Any, price: Any, weight: Any, served: Any
+) -> None:
+    """Add up how much of each customer the weighted sites serve, ``(n,)``."""
+    share = np.empty(demand.size)
+    served[:] = 0.0
+    for i in range(cost.shape[0]):
+        if weight[i] > 0:
+            warehouse_site(cost[i], price, demand, capacity[i], share)
+            for j in range(served.size):
+                served[j] += weight[i] * share[j]
