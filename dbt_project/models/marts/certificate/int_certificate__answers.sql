@@ -21,12 +21,13 @@ chosen as (
         on plans.plan_id = options.plan_id
         and plans.service_id = options.service_id
         and plans.set_mask = options.set_mask
+    where
+        plans.is_chosen
         and options.is_step_taken
-        and case
+        and options.is_loss_sized = case
             when problem.plan_id = plans.plan_id then plans.is_loss_sized
             else services.is_loss_proof
-        end = options.is_loss_sized
-    where plans.is_chosen
+        end
 ),
 
 slots as (
@@ -36,8 +37,16 @@ slots as (
         latency.residual_factor,
         latency.network_weight,
         latency.inside_ms,
-        sum(slots.mean_rps) over (partition by slots.plan_id, slots.service_id) as service_rps,
-        sum(sizes.instances) over (partition by slots.plan_id, slots.service_id) as all_instances
+        cast(
+            sum(cast(slots.mean_rps as decimal(38, 15))) over (
+                partition by slots.plan_id, slots.service_id
+            ) as double
+        ) as service_rps,
+        cast(
+            sum(cast(sizes.instances as bigint)) over (
+                partition by slots.plan_id, slots.service_id
+            ) as double
+        ) as all_instances
     from chosen
     inner join {{ ref('int_certificate__slot_sizes') }} as sizes
         on chosen.plan_id = sizes.plan_id
@@ -69,11 +78,13 @@ final as (
         {{ exact_sum('routes.routed_share * slots.residual_factor'
             ~ ' * (slots.network_weight * routes.rtt_ms + slots.inside_ms)', 15) }} as answer_ms,
         max(
-            case when routes.client_id = slots.region_id
-                then slots.residual_factor * (
-                    3600.0 * services.usd_per_request_ms * slots.awaited_rps
-                    + slots.callers_usd_per_ms
-                )
+            case
+                when routes.client_id = slots.region_id
+                    then
+                        slots.residual_factor * (
+                            3600.0 * services.usd_per_request_ms * slots.awaited_rps
+                            + slots.callers_usd_per_ms
+                        )
             end
         ) as waiting_usd_per_ms,
         {{ exact_sum('routes.routed_share * coalesce(sent.egress_usd_per_gb, 0)', 15) }}

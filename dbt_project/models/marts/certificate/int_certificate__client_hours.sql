@@ -13,6 +13,10 @@ demand as (
     where services.is_active
 ),
 
+hours as (
+    select distinct hour_of_week from demand
+),
+
 -- Too many hours are merged by their maximum, never by their mean: no peak is understated.
 bins as (
     select
@@ -21,8 +25,12 @@ bins as (
             floor((row_number() over (order by hours.hour_of_week) - 1) / problem.hours_per_bin)
             as bigint
         ) as hour_bin
-    from (select distinct hour_of_week from demand) as hours
+    from hours
     cross join problem
+),
+
+every_bin as (
+    select distinct hour_bin from bins
 ),
 
 plans as (
@@ -96,7 +104,7 @@ filled as (
         mod(every_bin.hour_bin, 24) as hour_of_day,
         coalesce(asked.peak_rps, 0) as peak_rps
     from clients
-    cross join (select distinct hour_bin from bins) as every_bin
+    cross join every_bin
     left join asked
         on clients.plan_id = asked.plan_id
         and clients.service_id = asked.service_id

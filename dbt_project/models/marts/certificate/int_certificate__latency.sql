@@ -18,13 +18,17 @@ services as (
     where is_active
 ),
 
+known as (
+    select distinct utilization_bucket from candidates
+),
+
 buckets as (
     select
         utilization_bucket,
         row_number() over (order by utilization_bucket) as bucket_number,
         lag(utilization_bucket) over (order by utilization_bucket) as bucket_below,
         lead(utilization_bucket) over (order by utilization_bucket) as bucket_above
-    from (select distinct utilization_bucket from candidates) as known
+    from known
 ),
 
 -- A region without a complete prediction is closed; where a service runs in one today, nobody

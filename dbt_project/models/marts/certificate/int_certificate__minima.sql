@@ -23,15 +23,15 @@ present as (
 -- Taken over from the optimiser, which moved the service there alone and saw another's rule break.
 closed as (
     select
-        service_id,
-        set_number,
-        cast(sum(region_bit) as bigint) as set_mask
+        listed.service_id,
+        listed.set_number,
+        cast(sum(regions.region_bit) as bigint) as set_mask
     from {{ ref('stg_ml__placement_certificate_closed') }} as listed
     inner join {{ ref('int_certificate__regions') }} as regions
         on listed.region_id = regions.region_id
     group by
-        service_id,
-        set_number
+        listed.service_id,
+        listed.set_number
 ),
 
 judged as (

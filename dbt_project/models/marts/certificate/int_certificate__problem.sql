@@ -18,7 +18,8 @@ values_by_name as (
             'max_regions_cap', 'keep_loss_survival', 'slowdown_limit_share',
             'slowdown_error_share', 'default_tier', 'slo_critical_is_hard', 'slo_demand_share',
             'misroute_share', 'misroute_share_calls', 'near_tie_share', 'ingress_usd_per_gb',
-            'hour_bins_max'] %},
+            'hour_bins_max'
+        ] %},
         max(case when name = '{{ name }}' then value end) as {{ name }}
         {%- endfor %}
     from parameters

@@ -62,18 +62,18 @@ least as (
 ),
 
 -- Up to two steps more, where a quieter region answers soon enough.
-sizings as (
-    select false as is_loss_sized, 0 as step
+steps as (
+    select 0 as step
     union all
-    select true, 0
+    select 1 as step
     union all
-    select false, 1
+    select 2 as step
+),
+
+reasons as (
+    select false as is_loss_sized
     union all
-    select true, 1
-    union all
-    select false, 2
-    union all
-    select true, 2
+    select true as is_loss_sized
 ),
 
 final as (
@@ -82,18 +82,19 @@ final as (
         least.service_id,
         least.set_mask,
         least.region_id,
-        sizings.is_loss_sized,
-        sizings.step,
+        reasons.is_loss_sized,
+        steps.step,
         least.set_size,
         least.region_bit,
         least.full_rate_rps,
-        sizings.step + case
-            when sizings.is_loss_sized then greatest(least.least_instances, least.loss_instances)
+        steps.step + case
+            when reasons.is_loss_sized then greatest(least.least_instances, least.loss_instances)
             else least.least_instances
         end as instances
     from least
-    cross join sizings
-    where sizings.step = 0 or least.slo_ms is not null
+    cross join reasons
+    cross join steps
+    where steps.step = 0 or least.slo_ms is not null
 )
 
 select * from final
