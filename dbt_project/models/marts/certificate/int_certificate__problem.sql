@@ -1,3 +1,11 @@
+{%- set names = [
+    'utilisation_target', 'utilisation_after_loss', 'saturation', 'min_instances',
+    'usd_per_request_ms_critical', 'usd_per_request_ms_other', 'open_region_usd_per_hour',
+    'replica_usd_per_gb_hour', 'migration_amortisation_hours', 'stickiness_share',
+    'max_regions_cap', 'keep_loss_survival', 'slowdown_limit_share', 'slowdown_error_share',
+    'default_tier', 'slo_critical_is_hard', 'slo_demand_share', 'misroute_share',
+    'misroute_share_calls', 'near_tie_share', 'ingress_usd_per_gb', 'hour_bins_max'
+] -%}
 with recursive
 
 parameters as (
@@ -10,18 +18,10 @@ runs as (
 
 values_by_name as (
     select
-        plan_id
-        {%- for name in [
-            'utilisation_target', 'utilisation_after_loss', 'saturation', 'min_instances',
-            'usd_per_request_ms_critical', 'usd_per_request_ms_other', 'open_region_usd_per_hour',
-            'replica_usd_per_gb_hour', 'migration_amortisation_hours', 'stickiness_share',
-            'max_regions_cap', 'keep_loss_survival', 'slowdown_limit_share',
-            'slowdown_error_share', 'default_tier', 'slo_critical_is_hard', 'slo_demand_share',
-            'misroute_share', 'misroute_share_calls', 'near_tie_share', 'ingress_usd_per_gb',
-            'hour_bins_max'
-        ] %},
-        max(case when name = '{{ name }}' then value end) as {{ name }}
+        {%- for name in names %}
+        max(case when name = '{{ name }}' then value end) as {{ name }},
         {%- endfor %}
+        plan_id
     from parameters
     where scope = '*'
     group by plan_id
