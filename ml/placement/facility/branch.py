@@ -126,8 +126,7 @@ class _Search(Generic[_R]):
         return self._result(stop)
 
     def _result(self, stop: str) -> Solved:
-        if self.plan is None:
-            raise NoPlanError("no choice of sites serves everybody")
+        assert self.plan is not None
         lower = min([self.unproved, *(node.bound for node in self.queue[:1])])
         is_proved = self.is_enough(lower)
         if is_proved:
@@ -146,6 +145,8 @@ class _Search(Generic[_R]):
         if choice is None:
             raise NoPlanError("no choice of sites serves everybody")
         self._look(root.sites[choice.chosen])
+        if self.plan is None:
+            raise NoPlanError("no choice of sites serves everybody")
         scale, best = _ROOT_SCALE, None
         for _ in range(_ROOT_ROUNDS):
             here = self._climb(root, price, _ROOT_STEPS, scale, _ROOT_PATIENCE)

@@ -44,7 +44,8 @@ class WarehouseRelaxation:
         held = self.capacity[self.is_open].sum() + np.concatenate(([0.0], np.cumsum(rest)))
         enough = np.flatnonzero(held >= needed)
         more = int(enough[0]) if len(enough) else len(rest) + 1
-        return int(np.count_nonzero(self.is_open)) + more
+        # One at least: customers without demand are served too.
+        return max(1, int(np.count_nonzero(self.is_open)) + more)
 
     @property
     def most(self) -> int:
