@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +15,11 @@ from ml.placement.instance import Flags, Instance, Ints
 from ml.placement.solve import Solution
 from ml.placement.whatif import resolve
 
-# More than any plan can save by one added region: fewest moves first, then cost.
-_MOVE_USD = 1e3
-# More than any plan can save by one dropped request: survival first, then cost.
-_LOSS_USD = 1.0
+# A search that weighs one thing all at once ends where it began: the price rises step by step.
+# $ per hour and added region, up to more than a region can save.
+_MOVE_LADDER = (0.1, 0.3, 1.0, 3.0)
+# $ per request that the worst loss of a region would drop.
+_LOSS_LADDER = (1e-6, 1e-5, 1e-4)
 _ROUNDS = 4
 
 
@@ -37,14 +39,11 @@ class Kind:
         name: Plan kind.
         fleet: The plan, evaluated.
         stop_reason: Why its search stopped.
-        instance: The problem it was evaluated in; the build's own but for survival, where more
-            services are sized for the loss of a region.
     """
 
     name: str
     fleet: Fleet
     stop_reason: str
-    instance: Instance
 
 
 def published(found: Found) -> list[Kind]:
@@ -62,55 +61,63 @@ def published(found: Found) -> list[Kind]:
         (strictly(cheap.fleet.chosen), cheap.stop_reason),
         (strictly(fast.fleet.chosen), fast.stop_reason),
     )
+
+    def judged(one: Solution) -> tuple[Fleet, str]:
+        return strictly(one.fleet.chosen), one.stop_reason
+
     least = min(ends, key=lambda end: plans.monthly_micro(end[0]))
     quickest = min(plans.within_cap(ends, solution), key=lambda end: plans.mean_ms(end[0]))
-    calm = least_change(solution)
-    calmest = own if calm is None else (strictly(calm.fleet.chosen), calm.stop_reason)
+    calm = min((own, *map(judged, least_change(solution))), key=lambda end: _changes(end[0]))
+    safe = min((own, *map(judged, best_region_recovery(solution))), key=lambda e: _exposed(e[0]))
     kinds = [
         ("current", (solution.today_fleet, "evaluated")),
         ("recommended", own),
         ("least_cost", least),
         ("best_latency", quickest),
-        ("least_change", min((own, calmest), key=lambda end: _changes(end[0]))),
+        ("least_change", calm),
+        ("best_region_recovery", safe),
         ("greedy", (strictly(plans.greedy(solution)), "evaluated")),
     ]
-    out = [Kind(name, fleet, stop, instance) for name, (fleet, stop) in kinds]
-    return [*out, best_region_recovery(solution)]
+    return [Kind(name, fleet, stop) for name, (fleet, stop) in kinds]
 
 
-def least_change(solution: Solution) -> Solution | None:
-    """Return a plan that keeps the rules with few added regions; None if none is found."""
-    return _resolved(replace(solution.instance, move_rent_usd=_MOVE_USD), solution)
-
-
-def best_region_recovery(solution: Solution) -> Kind:
-    """Return the plan that serves most after the worst loss, within the same rules and budget.
-
-    Every service that runs in two regions is sized to survive the loss of one; a high price on
-    dropped requests spends the move budget where survival gains most.
-    """
+def least_change(solution: Solution) -> list[Solution]:
+    """Return plans that keep the rules with fewer and fewer added regions."""
     instance = solution.instance
-    doubled = solution.space.size[solution.fleet.chosen] >= 2
-    sized = replace(instance, loss_proof=instance.loss_proof | doubled)
-    policy = replace(instance.policy, region_loss_usd_per_request=_LOSS_USD)
-    for trial in (sized, instance):
-        found = _resolved(replace(trial, policy=policy), solution)
-        if found is not None:
-            today = describe_today(trial, solution.space)[0]
-            fleet = evaluate_fleet(trial, solution.space, found.fleet.chosen, today)
-            return Kind("best_region_recovery", fleet, found.stop_reason, trial)
-    return Kind("best_region_recovery", solution.fleet, solution.stop_reason, instance)
+    return _climbed(solution, [replace(instance, move_rent_usd=usd) for usd in _MOVE_LADDER])
 
 
-def _resolved(instance: Instance, solution: Solution) -> Solution | None:
-    try:
-        return resolve(instance, solution.fleet.chosen, _ROUNDS)
-    except InfeasibleError:
-        return None
+def best_region_recovery(solution: Solution) -> list[Solution]:
+    """Return plans that serve more and more after the worst loss, within rules and budget."""
+    policy = solution.instance.policy
+    priced = [replace(policy, region_loss_usd_per_request=usd) for usd in _LOSS_LADDER]
+    return _climbed(solution, [replace(solution.instance, policy=p) for p in priced])
 
 
-def _changes(fleet: Fleet) -> tuple[int, int]:
-    return int(fleet.assessed.added.sum()), int(fleet.cost_micro.sum())
+def _climbed(solution: Solution, problems: Sequence[Instance]) -> list[Solution]:
+    """Solve one problem after another, each from the end of the one before."""
+    found, start = [], solution.fleet.chosen
+    for problem in problems:
+        try:
+            one = resolve(problem, start, _ROUNDS)
+        except InfeasibleError:
+            break
+        found.append(one)
+        start = one.fleet.chosen
+    return found
+
+
+def _changes(fleet: Fleet) -> tuple[int, int, int]:
+    """Fewest services that break a rule first, then fewest added regions, then cost."""
+    found = fleet.assessed
+    return int((found.broken != 0).sum()), int(found.added.sum()), int(fleet.cost_micro.sum())
+
+
+def _exposed(fleet: Fleet) -> tuple[int, float]:
+    """Fewest services that break a rule first, then the requests that the worst loss drops."""
+    rps = fleet.clients.mean_rps.sum(axis=1)
+    dropped = float((rps * (1.0 - fleet.assessed.served_share[:, 0])).sum())
+    return int((fleet.assessed.broken != 0).sum()), dropped
 
 
 def strict_today(solution: Solution) -> Today:

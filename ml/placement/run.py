@@ -146,8 +146,8 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
         bound = certificate.run_columns if kind.name == "recommended" else {}
         runs.append(_run_row(solution, kind, plan, inputs, config, bound))
         space, fleet = solution.space, kind.fleet
-        services.append(publish.services_frame(kind.instance, space, fleet, plan, level))
-        placed.append(publish.plans_frame(kind.instance, space, fleet, plan))
+        services.append(publish.services_frame(instance, space, fleet, plan, level))
+        placed.append(publish.plans_frame(instance, space, fleet, plan))
     recommended = publish.plan_id(inputs, config, "recommended")
     return {
         "placement_runs": pd.DataFrame(runs),
@@ -163,7 +163,7 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
 
 def _check(solution: Solution, kind: Kind) -> None:
     """Have every published plan recomputed; only the recommended one must keep all rules."""
-    instance, space, fleet = kind.instance, solution.space, kind.fleet
+    instance, space, fleet = solution.instance, solution.space, kind.fleet
     stays = solution.table.is_stuck | instance.is_fixed | excused(solution)
     own = kind.name == "recommended"
     allowed = stays if own else np.ones(instance.n_services, dtype=bool)
@@ -194,7 +194,7 @@ def _run_row(
 ) -> dict[str, object]:
     own = kind.name == "recommended"
     # What lies within an elastic limit pays no rent: the search counted it, the plan does not.
-    inside = offset_usd(kind.instance)
+    inside = offset_usd(solution.instance)
     lower = bound["lower_bound_usd_per_hour"] - inside if bound else None
     upper = int(kind.fleet.cost_micro.sum()) / MICRO - inside
     return {
