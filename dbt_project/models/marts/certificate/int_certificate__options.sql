@@ -16,54 +16,6 @@ sizes as (
     select * from {{ ref('int_certificate__slot_sizes') }}
 ),
 
-losses as (
-    select
-        sizes.plan_id,
-        sizes.service_id,
-        sizes.set_mask,
-        sizes.is_loss_sized,
-        sizes.step,
-        lost.region_id as lost_region_id,
-        {{ exact_sum('remaining.peak_rps', 15) }} as asked_rps,
-        {{ exact_sum(
-            'least(remaining.peak_rps, sizes.instances * (sizes.full_rate_rps'
-            ~ ' * problem.saturation))', 15) }} as served_rps
-    from sizes
-    cross join problem
-    inner join {{ ref('int_certificate__set_regions') }} as lost
-        on sizes.set_mask = lost.set_mask
-    inner join slots as remaining
-        on sizes.plan_id = remaining.plan_id
-        and sizes.service_id = remaining.service_id
-        and sizes.region_id = remaining.region_id
-        and lost.set_mask - lost.region_bit = remaining.set_mask
-    where sizes.region_id <> lost.region_id
-    group by
-        sizes.plan_id,
-        sizes.service_id,
-        sizes.set_mask,
-        sizes.is_loss_sized,
-        sizes.step,
-        lost.region_id
-),
-
-worst_losses as (
-    select
-        plan_id,
-        service_id,
-        set_mask,
-        is_loss_sized,
-        step,
-        min(case when asked_rps > 0 then served_rps / asked_rps else 1.0 end) as served_share
-    from losses
-    group by
-        plan_id,
-        service_id,
-        set_mask,
-        is_loss_sized,
-        step
-),
-
 -- One load decides how slow a region is on average, its peak whether the objective holds.
 filled as (
     select
@@ -160,7 +112,7 @@ judged as (
         summed.waited_ms_rps / nullif(summed.mean_rps, 0) as mean_ms,
         case
             when summed.set_size = 1 and summed.mean_rps > 0 then 0.0
-            else coalesce(worst_losses.served_share, 1.0)
+            else coalesce(losses.served_share, 1.0)
         end as served_share,
         services.slo_ms is null
         or summed.mean_rps = 0
@@ -170,12 +122,12 @@ judged as (
     cross join problem
     inner join services
         on summed.service_id = services.service_id
-    left join worst_losses
-        on summed.plan_id = worst_losses.plan_id
-        and summed.service_id = worst_losses.service_id
-        and summed.set_mask = worst_losses.set_mask
-        and summed.is_loss_sized = worst_losses.is_loss_sized
-        and summed.step = worst_losses.step
+    left join {{ ref('int_certificate__losses') }} as losses
+        on summed.plan_id = losses.plan_id
+        and summed.service_id = losses.service_id
+        and summed.set_mask = losses.set_mask
+        and summed.is_loss_sized = losses.is_loss_sized
+        and summed.step = losses.step
 ),
 
 final as (

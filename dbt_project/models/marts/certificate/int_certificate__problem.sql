@@ -40,44 +40,64 @@ plan_ids as (
     from runs
 ),
 
-services as (
-    select count(*) as services
+counted as (
+    select
+        'services' as what,
+        count(*) as row_count
     from {{ ref('feat_placement__services') }}
     where is_active
-),
 
-regions as (
-    select count(*) as regions
+    union all
+
+    select
+        'regions' as what,
+        count(*) as row_count
     from {{ ref('feat_placement__regions') }}
-),
 
--- The optimiser's hours are those in which anybody asks for anything.
-demand_hours as (
-    select count(distinct demand.hour_of_week) as hours
+    union all
+
+    -- The optimiser's hours are those in which anybody asks for anything.
+    select
+        'hours' as what,
+        count(distinct demand.hour_of_week) as row_count
     from {{ ref('feat_placement__own_demand') }} as demand
     inner join {{ ref('feat_placement__services') }} as facts
         on demand.service_id = facts.service_id
     where facts.is_active
-),
 
-latency_rows as (
-    select count(*) as latency_rows
+    union all
+
+    select
+        'latency_rows' as what,
+        count(*) as row_count
     from {{ ref('stg_ml__latency_candidates') }}
+
+    union all
+
+    select
+        'flow_rows' as what,
+        count(*) as row_count
+    from {{ ref('stg_ml__placement_certificate_onward') }}
 ),
 
-flow_rows as (
-    select count(*) as flow_rows
-    from {{ ref('stg_ml__placement_certificate_onward') }}
+counts as (
+    select
+        max(case when what = 'services' then row_count end) as services,
+        max(case when what = 'regions' then row_count end) as regions,
+        max(case when what = 'hours' then row_count end) as hours,
+        max(case when what = 'latency_rows' then row_count end) as latency_rows,
+        max(case when what = 'flow_rows' then row_count end) as flow_rows
+    from counted
 ),
 
 -- Sets of one region, of two, ...: R over k from R over k - 1, before any set is written down.
 sets_by_size as (
     select
         1 as set_size,
-        cast(regions.regions as double) as sets,
-        regions.regions,
-        least(values_by_name.max_regions_cap, regions.regions) as largest_size
-    from regions
+        cast(counts.regions as double) as sets,
+        counts.regions,
+        least(values_by_name.max_regions_cap, counts.regions) as largest_size
+    from counts
     cross join values_by_name
 
     union all
@@ -100,21 +120,13 @@ sized as (
     select
         plan_ids.current_plan_id,
         values_by_name.*,
-        services.services,
-        regions.regions,
+        counts.*,
         set_counts.sets,
-        services.services * set_counts.sets as plan_rows,
-        demand_hours.hours,
-        latency_rows.latency_rows,
-        flow_rows.flow_rows,
+        counts.services * set_counts.sets as plan_rows,
         terms_left_out.terms
     from plan_ids
-    cross join services
-    cross join regions
+    cross join counts
     cross join set_counts
-    cross join demand_hours
-    cross join latency_rows
-    cross join flow_rows
     cross join terms_left_out
     inner join values_by_name
         on plan_ids.plan_id = values_by_name.plan_id
