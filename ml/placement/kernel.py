@@ -15,9 +15,21 @@ from ml.placement.columns_types import Batch, Prices
 from ml.placement.evaluate import Today
 from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.kernel_clients import Source
-from ml.placement.kernel_search import Tree, search
+from ml.placement.kernel_search import search
 from ml.placement.kernel_today import Judged, home_sets, judge_sets
-from ml.placement.kernel_types import Best, Fixed, Local, Part
+from ml.placement.kernel_types import (
+    COST,
+    FIRST,
+    HOLDS,
+    LOST,
+    LOWEST,
+    REGIONS,
+    Best,
+    Fixed,
+    Local,
+    Part,
+    Tree,
+)
 from ml.placement.slots import Clients
 
 _CHUNK = 500
@@ -72,7 +84,7 @@ class KernelPricer:
     def _fixed(self) -> Fixed:
         one, policy, n = self.instance, self.instance.policy, self.source.n_clients
         rtt = np.ascontiguousarray(one.rtt_ms[:n].T)
-        rank = np.argsort(np.argsort(rtt, axis=0, kind="stable"), axis=0, kind="stable")
+        rank = np.argsort(np.argsort(rtt, axis=0, kind="stable"), axis=0).astype(np.float64)
         return Fixed(
             rtt=rtt,
             rank=rank,
@@ -113,12 +125,17 @@ class KernelPricer:
         found = _empty(len(wanted), best, self.home.shape[1])
         for first in range(0, len(wanted), _CHUNK):
             some = wanted[first : first + _CHUNK]
-            chunk = Best(*(field[first : first + _CHUNK] for field in found))
+            upto = slice(first, first + _CHUNK)
+            chunk = Best(found.value[upto], found.plan[upto], found.evaluated[upto], found.width)
             free = ~self._stays[some]
             part = self._part(some, prices, most[first : first + _CHUNK])
             local, tree = _work(part, fixed, self.home.shape[1])
             search(fixed, part, local, tree, chunk)
-            none = free & (chunk.size[:, 0] == _NO_SIZE) & np.isinf(most[first : first + _CHUNK])
+            none = (
+                free
+                & (chunk.plan[:, 0, HOLDS] == _NO_SIZE)
+                & np.isinf(most[first : first + _CHUNK])
+            )
             self._stays[some[none]] = self.is_stuck[some[none]] = True
             self._fill_home(some, chunk, prices)
         return self._batch(wanted, found)
@@ -126,8 +143,13 @@ class KernelPricer:
     def _fill_home(self, services: Ints, chunk: Best, prices: Prices) -> None:
         for i in np.flatnonzero(self._stays[services]):
             s, judged = services[i], self._home_judged
-            chunk.regions[i, 0], chunk.instances[i, 0] = self.home[s], judged.instances[s]
-            chunk.cost[i, 0], chunk.size[i, 0] = judged.cost_micro[s], (self.home[s] >= 0).sum()
+            chunk.plan[i, 0] = np.concatenate(
+                (
+                    [judged.cost_micro[s], (self.home[s] >= 0).sum()],
+                    self.home[s],
+                    judged.instances[s],
+                )
+            )
             at = self.home[s][self.home[s] >= 0]
             rent = self.cpu_cores[s] * prices.vcpu[at] + self.memory_gb[s] * prices.memory[at]
             value = float((judged.instances[s, : len(at)] * rent).sum())
@@ -135,14 +157,15 @@ class KernelPricer:
             chunk.value[i, 0] = prices.cost_weight * judged.cost_micro[s] + value * 1e6
 
     def _batch(self, services: Ints, found: Best) -> Batch:
-        regions = np.where(found.regions >= 0, found.regions, 0)
-        new = ~self.instance.current[services[:, None, None], regions] & (found.regions >= 0)
+        regions = found.plan[:, :, REGIONS : REGIONS + found.width]
+        used = regions >= 0
+        new = ~self.instance.current[services[:, None, None], np.where(used, regions, 0)] & used
         return Batch(
             services,
             found.value,
-            found.cost,
-            found.regions.astype(np.int16),
-            found.instances.astype(np.int32),
+            found.plan[:, :, COST].copy(),
+            regions.astype(np.int16),
+            found.plan[:, :, REGIONS + found.width :].astype(np.int32),
             new.sum(axis=2),
             int(found.evaluated.sum()),
         )
@@ -163,104 +186,68 @@ class KernelPricer:
         price = np.outer(one.cpu_cores[services], one.vcpu_usd)
         price += np.outer(one.memory_gb[services], one.memory_usd)
         base = np.zeros(len(services)) if self.base_usd is None else self.base_usd[services]
+        hop = np.where(now, 0.0, self.today.move_usd[services])
+        spent, price = clients.onward_usd, np.nan_to_num(price)
+        high = np.minimum(one.max_regions[services], one.policy.max_regions_cap)
+        own = (
+            one.full_rate[services],
+            one.cpu_cores[services],
+            one.replica_usd[services],
+            base,
+            np.nan_to_num(one.slo_stated_ms[services], nan=-1.0),
+            ~np.isnan(one.slo_ms[services]),
+            one.loss_proof[services],
+            self.today.served_floor[services],
+            self.today.slowest_ms[services],
+            one.min_regions[services],
+            high,
+            limit,
+        )
+        inside = np.maximum(0.0, parts.internal_ms[services] + shift)
+        cell = (inside, parts.network_weight[services], factor, factor * parts.p95_hi[services])
         part = Part(
-            mean=np.ascontiguousarray(clients.mean_rps),
-            peak=np.ascontiguousarray(clients.peak_rps),
-            worth=clients.wait_usd + clients.caller_usd,
-            egress=np.ascontiguousarray(clients.egress_usd),
-            spent=np.ascontiguousarray(clients.onward_usd),
-            inside=np.maximum(0.0, parts.internal_ms[services] + shift),
-            weight=np.ascontiguousarray(parts.network_weight[services]),
-            factor=factor,
-            upper=factor * parts.p95_hi[services],
-            price=np.nan_to_num(price),
-            rent=rent,
-            hop=np.where(now, 0.0, self.today.move_usd[services]),
-            adds=~now,
-            allowed=allowed,
-            rate=one.full_rate[services],
-            cores=one.cpu_cores[services],
-            replica=one.replica_usd[services],
-            base=base,
-            slo=np.nan_to_num(one.slo_stated_ms[services], nan=-1.0),
-            is_hard=~np.isnan(one.slo_ms[services]),
-            is_proof=one.loss_proof[services],
-            floor=self.today.served_floor[services],
-            slowest=self.today.slowest_ms[services],
-            low=one.min_regions[services],
-            high=np.minimum(one.max_regions[services], one.policy.max_regions_cap),
-            home=home,
-            limit=np.asarray(limit, dtype=np.float64),
+            asked=np.stack((clients.mean_rps, clients.wait_usd + clients.caller_usd), axis=2),
+            peak=clients.peak_rps,
+            egress=clients.egress_usd,
+            area=np.stack((spent, price, rent, hop, ~now, allowed, home), axis=2),
+            cell=np.stack(cell, axis=3),
+            own=np.stack(own, axis=1),
         )
         # One layout in memory, or the compiler would make the loop anew for another.
-        return Part(*(np.ascontiguousarray(field) for field in part))
+        return Part(*(np.ascontiguousarray(field, dtype=np.float64) for field in part))
 
 
 def _empty(n: int, best: int, width: int) -> Best:
-    return Best(
-        value=np.full((n, best), np.inf),
-        cost=np.zeros((n, best), dtype=np.int64),
-        regions=np.full((n, best, width), -1, dtype=np.int64),
-        instances=np.zeros((n, best, width), dtype=np.int64),
-        size=np.full((n, best), _NO_SIZE, dtype=np.int64),
-        evaluated=np.zeros(n, dtype=np.int64),
-    )
+    plan = np.zeros((n, best, REGIONS + 2 * width), dtype=np.int64)
+    plan[:, :, HOLDS] = _NO_SIZE
+    plan[:, :, REGIONS : REGIONS + width] = -1
+    return Best(np.full((n, best), np.inf), plan, np.zeros(n, dtype=np.int64), width)
 
 
 def _work(part: Part, fixed: Fixed, width: int) -> tuple[Local, Tree]:
     """Return work space for one service at a time."""
     n_r, n_c = fixed.rtt.shape
     hours, n_b, deep = part.peak.shape[2], len(fixed.buckets), width + 1
-
-    def zeros(*shape: int) -> Floats:
-        return np.zeros(shape)
-
-    def whole(*shape: int) -> Ints:
-        return np.zeros(shape, dtype=np.int64)
-
+    marks = np.zeros((4, max(n_c, hours, width, 2)), dtype=np.int64)
     local = Local(
-        zeros(n_c),
-        zeros(n_c),
-        zeros(n_c),
-        zeros(n_c, hours),
-        zeros(hours),
-        zeros(n_r, n_c),
-        whole(n_r, n_c),
-        zeros(n_r, n_c),
-        zeros(n_r, 3),
-        zeros(4),
-        zeros(n_b, n_r, n_c),
-        zeros(n_b, n_r),
-        whole(2),
-        whole(n_c),
-        zeros(width, hours),
-        zeros(width),
-        zeros(width, width),
-        zeros(width, 4),
-        whole(width),
-        whole(hours),
+        client=np.zeros((n_c, 3)),
+        peak=np.zeros((n_c + 1, hours)),
+        place=np.zeros((3, n_r, n_c)),
+        astray=np.zeros((n_r + 1, 4)),
+        ok=np.zeros((n_b, n_r, n_c + 1)),
+        marks=marks,
+        slot=np.zeros((width, LOST + width)),
+        hour=np.zeros((width, hours)),
     )
     tree = Tree(
-        zeros(n_r, n_c),
-        zeros(n_r, n_c),
-        zeros(n_r),
-        zeros(n_r),
-        zeros(n_r),
-        zeros(deep, n_c),
-        whole(deep, n_c),
-        np.zeros((deep, n_c), dtype=np.bool_),
-        zeros(n_r, n_c),
-        whole(deep, n_r),
-        zeros(deep, n_r),
-        whole(deep),
-        whole(deep),
-        whole(width),
-        zeros(deep, 5),
-        zeros(n_r),
-        zeros(n_r),
-        zeros(width),
-        whole(width),
-        zeros(7),
+        pair=np.zeros((3, n_r, n_c)),
+        region=np.zeros((n_r, 5)),
+        near=np.zeros((deep, 3, n_c)),
+        listed=np.zeros((deep, FIRST + n_r), dtype=np.int64),
+        bound=np.zeros((deep, n_r)),
+        sums=np.zeros((deep, 5)),
+        facts=np.zeros(LOWEST + width),
+        ids=np.zeros(width, dtype=np.int64),
     )
     return local, tree
 

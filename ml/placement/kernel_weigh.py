@@ -10,7 +10,42 @@ import numpy as np
 
 from ml.placement.instance import Ints
 from ml.placement.kernel_jit import compiled
-from ml.placement.kernel_types import Fixed, Local, Part
+from ml.placement.kernel_types import (
+    ADDS,
+    BASE,
+    CORES,
+    COUNT,
+    EGRESS,
+    FACTOR,
+    FLOOR,
+    HOP,
+    INSIDE,
+    IS_HARD,
+    IS_PROOF,
+    LOAD,
+    LOST,
+    MEAN,
+    NEAR,
+    NEAR_MEAN,
+    NEAR_WORTH,
+    PRICE,
+    RANK,
+    RATE,
+    RENT,
+    REPLICA,
+    RTT,
+    SIZE,
+    SLO,
+    SLOWEST,
+    SPENT,
+    TRIAL,
+    UPPER,
+    WEIGHT,
+    WORTH,
+    Fixed,
+    Local,
+    Part,
+)
 
 _SLACK = 1e-9
 _STEPS = 2
@@ -34,46 +69,48 @@ def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
     hours = _peak_hours(i, part, local)
     n_r, n_b = fixed.rtt.shape[0], fixed.buckets.shape[0]
     local.astray[:] = 0.0
-    local.totals[:] = 0.0
-    local.astray_peak[:] = 0.0
-    local.astray_ok[:] = 0.0
-    for c in range(part.mean.shape[1]):
-        mean, worth = part.mean[i, c], part.worth[i, c]
+    local.astray[local.astray.shape[0] - 1, :] = 0.0
+    local.peak[local.peak.shape[0] - 1, :] = 0.0
+    local.ok[:, :, local.ok.shape[2] - 1] = 0.0
+    for c in range(part.asked.shape[1]):
+        mean, worth = part.asked[i, c, MEAN], part.asked[i, c, WORTH]
         if mean == 0.0 and worth == 0.0 and not part.peak[i, c].any():
             continue
         stray = fixed.misroute[c]
-        local.mean[n_c] = mean
-        local.near_mean[n_c] = mean * (1.0 - stray)
-        local.near_worth[n_c] = worth * (1.0 - stray)
-        local.totals[0] += stray * mean
-        local.totals[1] += stray * worth
-        local.totals[2] += mean
+        local.client[n_c, MEAN] = mean
+        local.client[n_c, NEAR_MEAN] = mean * (1.0 - stray)
+        local.client[n_c, NEAR_WORTH] = worth * (1.0 - stray)
+        local.astray[local.astray.shape[0] - 1, 0] += stray * mean
+        local.astray[local.astray.shape[0] - 1, 1] += stray * worth
+        local.astray[local.astray.shape[0] - 1, 2] += mean
         for h in range(hours):
-            peak = part.peak[i, c, local.trial[h]]
+            peak = part.peak[i, c, local.marks[TRIAL, h]]
             local.peak[n_c, h] = peak * (1.0 - stray)
-            local.astray_peak[h] += stray * peak
+            local.peak[local.peak.shape[0] - 1, h] += stray * peak
         for r in range(n_r):
             rtt = fixed.rtt[r, c]
-            local.rtt[r, n_c] = rtt
-            local.rank[r, n_c] = fixed.rank[r, c]
-            local.egress[r, n_c] = part.egress[i, c, r] * (1.0 - stray)
+            local.place[RTT, r, n_c] = rtt
+            local.place[RANK, r, n_c] = fixed.rank[r, c]
+            local.place[EGRESS, r, n_c] = part.egress[i, c, r] * (1.0 - stray)
             local.astray[r, 0] += part.egress[i, c, r] * stray
             local.astray[r, 1] += mean * rtt * stray
             local.astray[r, 2] += worth * rtt * stray
-        if part.is_hard[i]:
+        if part.own[i, IS_HARD] > 0.0:
             for b in range(n_b):
                 for r in range(n_r):
-                    took = part.weight[i, r, b] * fixed.rtt[r, c] + part.inside[i, r, b]
-                    good = mean if took * part.upper[i, r, b] <= part.slo[i] else 0.0
+                    took = part.cell[i, r, b, WEIGHT] * fixed.rtt[r, c] + part.cell[i, r, b, INSIDE]
+                    good = mean if took * part.cell[i, r, b, UPPER] <= part.own[i, SLO] else 0.0
                     local.ok[b, r, n_c] = good * (1.0 - stray)
-                    local.astray_ok[b, r] += good * stray
+                    local.ok[b, r, local.ok.shape[2] - 1] += good * stray
         n_c += 1
-    local.size[0], local.size[1] = n_c, hours
+    local.marks[SIZE, 0], local.marks[SIZE, 1] = n_c, hours
     for h in range(hours):
-        total = local.astray_peak[h]
+        total = local.peak[local.peak.shape[0] - 1, h]
         for c in range(n_c):
             total += local.peak[c, h]
-        local.totals[3] = max(local.totals[3], total)
+        local.astray[local.astray.shape[0] - 1, 3] = max(
+            local.astray[local.astray.shape[0] - 1, 3], total
+        )
 
 
 @compiled
@@ -99,34 +136,37 @@ def _peak_hours(i: int, part: Part, local: Local) -> int:
                 is_dominated = True
                 break
         if not is_dominated:
-            local.trial[found] = h
+            local.marks[TRIAL, found] = h
             found += 1
     return found
 
 
 @compiled
-def _peaks(ids: Ints, k: int, skip: int, near_tie: float, local: Local, out: Ints) -> None:
+def _peaks(ids: Ints, k: int, skip: int, near_tie: float, local: Local) -> None:
     """Write the peak load of every slot of a set, one slot left out; ``skip`` -1 for none."""
     left = k if skip < 0 else k - 1
-    hours = local.size[1]
+    hours = local.marks[SIZE, 1]
     for j in range(k):
         for h in range(hours):
-            local.hour[j, h] = local.astray_peak[h] / left
-    for c in range(local.size[0]):
+            local.hour[j, h] = local.peak[local.peak.shape[0] - 1, h] / left
+    for c in range(local.marks[SIZE, 0]):
         least = np.inf
         for j in range(k):
-            if j != skip and local.rtt[ids[j], c] < least:
-                least = local.rtt[ids[j], c]
+            if j != skip and local.place[RTT, ids[j], c] < least:
+                least = local.place[RTT, ids[j], c]
         reach = least * (1.0 + near_tie)
         for j in range(k):
-            if j != skip and local.rtt[ids[j], c] <= reach:
+            if j != skip and local.place[RTT, ids[j], c] <= reach:
                 for h in range(hours):
                     local.hour[j, h] += local.peak[c, h]
     for j in range(k):
         most = 0.0
         for h in range(hours):
             most = max(most, local.hour[j, h])
-        out[j] = most if j != skip else 0.0
+        if skip < 0:
+            local.slot[j, LOAD] = most
+        else:
+            local.slot[skip, LOST + j] = most if j != skip else 0.0
 
 
 @compiled
@@ -135,79 +175,106 @@ def _routed(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
     usd = 0.0
     for j in range(k):
         r = ids[j]
-        local.sums[j, 0] = local.totals[0] / k
-        local.sums[j, 1] = local.astray[r, 1] / k
-        local.sums[j, 2] = local.totals[1] / k
-        local.sums[j, 3] = local.astray[r, 2] / k
+        local.slot[j, 0] = local.astray[local.astray.shape[0] - 1, 0] / k
+        local.slot[j, 1] = local.astray[r, 1] / k
+        local.slot[j, 2] = local.astray[local.astray.shape[0] - 1, 1] / k
+        local.slot[j, 3] = local.astray[r, 2] / k
         usd += local.astray[r, 0] / k
-    for c in range(local.size[0]):
-        at, least = 0, local.rank[ids[0], c]
+    for c in range(local.marks[SIZE, 0]):
+        at, least = 0, local.place[RANK, ids[0], c]
         for j in range(1, k):
-            if local.rank[ids[j], c] < least:
-                at, least = j, local.rank[ids[j], c]
-        local.near[c] = at
-        rtt = local.rtt[ids[at], c]
-        local.sums[at, 0] += local.near_mean[c]
-        local.sums[at, 1] += local.near_mean[c] * rtt
-        local.sums[at, 2] += local.near_worth[c]
-        local.sums[at, 3] += local.near_worth[c] * rtt
-        usd += local.egress[ids[at], c]
+            if local.place[RANK, ids[j], c] < least:
+                at, least = j, local.place[RANK, ids[j], c]
+        local.marks[NEAR, c] = at
+        rtt = local.place[RTT, ids[at], c]
+        local.slot[at, 0] += local.client[c, NEAR_MEAN]
+        local.slot[at, 1] += local.client[c, NEAR_MEAN] * rtt
+        local.slot[at, 2] += local.client[c, NEAR_WORTH]
+        local.slot[at, 3] += local.client[c, NEAR_WORTH] * rtt
+        usd += local.place[EGRESS, ids[at], c]
     for j in range(k):
-        usd += local.sums[j, 0] * part.spent[i, ids[j]]
+        usd += local.slot[j, 0] * part.area[i, ids[j], SPENT]
     return usd
 
 
 @compiled
 def _met(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, more: int) -> float:
     """Return the share of demand that meets the objective with ``more`` instances per slot."""
-    if local.totals[2] <= 0.0:
+    if local.astray[local.astray.shape[0] - 1, 2] <= 0.0:
         return 1.0
     found = 0.0
     for j in range(k):
-        count = max(1, local.count[j] + more)
-        b = bucket_of(fixed, local.load[j] / (count * part.rate[i]))
+        count = max(1, local.marks[COUNT, j] + more)
+        b = bucket_of(fixed, local.slot[j, LOAD] / (count * part.own[i, RATE]))
         r = ids[j]
-        found += local.astray_ok[b, r] / k
-        for c in range(local.size[0]):
-            if local.near[c] == j:
+        found += local.ok[b, r, local.ok.shape[2] - 1] / k
+        for c in range(local.marks[SIZE, 0]):
+            if local.marks[NEAR, c] == j:
                 found += local.ok[b, r, c]
-    return found / local.totals[2]
+    return found / local.astray[local.astray.shape[0] - 1, 2]
 
 
 @compiled
 def _served(k: int, able: float, local: Local) -> float:
     """Return the share of peak demand served after the worst loss."""
     if k == 1:
-        return 0.0 if local.totals[2] > 0.0 else 1.0
+        return 0.0 if local.astray[local.astray.shape[0] - 1, 2] > 0.0 else 1.0
     worst = 1.0
     for f in range(k):
         asked, got = 0.0, 0.0
         for j in range(k):
-            asked += local.lost[f, j]
-            got += min(local.lost[f, j], local.count[j] * able)
+            asked += local.slot[f, LOST + j]
+            got += min(local.slot[f, LOST + j], local.marks[COUNT, j] * able)
         if asked > 0.0:
             worst = min(worst, got / asked)
     return worst
 
 
 @compiled
-def _survives(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) -> bool:
-    """Raise the sizes to what a loss needs where the service must survive one."""
-    if not part.is_proof[i] and part.floor[i] <= 0.0:
-        return True
+def _as_safe(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) -> None:
+    """Raise the sizes to what a loss needs where fewer would survive one worse than today."""
+    if part.own[i, FLOOR] <= 0.0 or k < 2:
+        return
     for f in range(k):
-        if k > 1:
-            _peaks(ids, k, f, fixed.near_tie, local, local.lost[f])
-        else:
-            local.lost[0, 0] = 0.0
-    able = part.rate[i] * fixed.saturation
-    if part.is_proof[i] or _served(k, able, local) < part.floor[i] - _SLACK:
-        for j in range(k):
-            worst = 0.0
-            for f in range(k):
-                worst = max(worst, local.lost[f, j])
-            needed = int(np.ceil(worst / (part.rate[i] * fixed.after_loss) - _SLACK))
-            local.count[j] = max(local.count[j], needed)
+        _peaks(ids, k, f, fixed.near_tie, local)
+    able = part.own[i, RATE] * fixed.saturation
+    if _served(k, able, local) < part.own[i, FLOOR] - _SLACK:
+        for f in range(k):
+            _grow(ids, k, f, i, fixed, part, local)
+
+
+@compiled
+def _grow(ids: Ints, k: int, f: int, i: int, fixed: Fixed, part: Part, local: Local) -> float:
+    """Raise the sizes to what the loss of slot ``f`` needs; return what that adds, $ per hour."""
+    usd = 0.0
+    for j in range(k):
+        load = local.slot[f, LOST + j] / (part.own[i, RATE] * fixed.after_loss)
+        more = int(np.ceil(load - _SLACK)) - local.marks[COUNT, j]
+        if more > 0:
+            r = ids[j]
+            local.marks[COUNT, j] += more
+            usd += more * (fixed.cost_weight * part.area[i, r, PRICE] + part.area[i, r, RENT])
+    return usd
+
+
+@compiled
+def _is_proof(
+    ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, spare: float
+) -> bool:
+    """Raise the sizes until any region may be lost; give up where that costs more than ``spare``.
+
+    The fullest region comes first: its loss asks for most, and most sets end there.
+    """
+    full = 0
+    for j in range(1, k):
+        if local.slot[j, LOAD] > local.slot[full, LOAD]:
+            full = j
+    for step in range(k):
+        f = full if step == 0 else (step - 1 if step <= full else step)
+        _peaks(ids, k, f, fixed.near_tie, local)
+        spare -= _grow(ids, k, f, i, fixed, part, local)
+        if spare < 0.0:
+            return False
     return True
 
 
@@ -217,12 +284,18 @@ def _waits(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) ->
     usd, total = 0.0, 0.0
     for j in range(k):
         r = ids[j]
-        b = bucket_of(fixed, local.sums[j, 0] / (part.rate[i] * max(1, local.count[j])))
-        weight, inside = part.weight[i, r, b], part.inside[i, r, b]
-        usd += part.factor[i, r, b] * (weight * local.sums[j, 3] + inside * local.sums[j, 2])
-        total += part.factor[i, r, b] * (weight * local.sums[j, 1] + inside * local.sums[j, 0])
-    mean = total / local.totals[2] if local.totals[2] > 0.0 else total
-    return usd, mean <= part.slowest[i] * (1.0 + _SLACK)
+        b = bucket_of(fixed, local.slot[j, 0] / (part.own[i, RATE] * max(1, local.marks[COUNT, j])))
+        weight, inside = part.cell[i, r, b, WEIGHT], part.cell[i, r, b, INSIDE]
+        usd += part.cell[i, r, b, FACTOR] * (weight * local.slot[j, 3] + inside * local.slot[j, 2])
+        total += part.cell[i, r, b, FACTOR] * (
+            weight * local.slot[j, 1] + inside * local.slot[j, 0]
+        )
+    mean = (
+        total / local.astray[local.astray.shape[0] - 1, 2]
+        if local.astray[local.astray.shape[0] - 1, 2] > 0.0
+        else total
+    )
+    return usd, mean <= part.own[i, SLOWEST] * (1.0 + _SLACK)
 
 
 @compiled
@@ -230,10 +303,10 @@ def _least_wait(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
     usd = 0.0
     for j in range(k):
         r, least = ids[j], np.inf
-        for b in range(part.inside.shape[2]):
-            took = part.weight[i, r, b] * local.sums[j, 3]
-            took += part.inside[i, r, b] * local.sums[j, 2]
-            least = min(least, part.factor[i, r, b] * took)
+        for b in range(part.cell.shape[2]):
+            took = part.cell[i, r, b, WEIGHT] * local.slot[j, 3]
+            took += part.cell[i, r, b, INSIDE] * local.slot[j, 2]
+            least = min(least, part.cell[i, r, b, FACTOR] * took)
         usd += least
     return usd
 
@@ -241,14 +314,36 @@ def _least_wait(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
 @compiled
 def _steps(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) -> bool:
     """Add up to two instances per region where that alone meets a hard objective."""
-    if not part.is_hard[i]:
+    if not (part.own[i, IS_HARD] > 0.0):
         return True
     for more in range(_STEPS + 1):
         if _met(ids, k, i, fixed, part, local, more) >= fixed.need - _SLACK:
             for j in range(k):
-                local.count[j] += more
+                local.marks[COUNT, j] += more
             return True
     return False
+
+
+@compiled
+def _sized(
+    ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local
+) -> tuple[float, float]:
+    """Fill the sizes for the peak; return their $ per hour and what a loss surely adds."""
+    usd, count, least = 0.0, 0, np.inf
+    for j in range(k):
+        needed = np.ceil(local.slot[j, LOAD] / (part.own[i, RATE] * fixed.utilisation) - _SLACK)
+        local.marks[COUNT, j] = max(fixed.least, int(needed))
+        r = ids[j]
+        unit = fixed.cost_weight * part.area[i, r, PRICE] + part.area[i, r, RENT]
+        usd += local.marks[COUNT, j] * unit
+        count += local.marks[COUNT, j]
+        least = min(least, unit)
+    if part.own[i, IS_PROOF] <= 0.0 or k < 2:
+        return usd, 0.0
+    # Whichever region is lost, the others hold everything: in all k / (k - 1) of it.
+    peak = local.astray[local.astray.shape[0] - 1, 3]
+    whole = peak / (part.own[i, RATE] * fixed.after_loss) * k / (k - 1)
+    return usd, max(0.0, whole - 1e-6 - count) * least
 
 
 @compiled
@@ -267,49 +362,39 @@ def weigh(
         limit: Values above this may come back as infinite.
     """
     never = (np.inf, np.inf)
-    usd = fixed.open_usd * k + part.replica[i] * (k - 1)
+    usd = fixed.open_usd * k + part.own[i, REPLICA] * (k - 1)
     moves = 0
     for j in range(k):
-        usd += part.hop[i, ids[j]]
-        moves += 1 if part.adds[i, ids[j]] else 0
+        usd += part.area[i, ids[j], HOP]
+        moves += 1 if (part.area[i, ids[j], ADDS] > 0.0) else 0
     usd += _routed(ids, k, i, part, local)
-    _peaks(ids, k, np.int64(-1), fixed.near_tie, local, local.load)
+    _peaks(ids, k, np.int64(-1), fixed.near_tie, local)
     rented = moves * fixed.move_price
-    sized, count, least = 0.0, 0, np.inf
-    for j in range(k):
-        needed = np.ceil(local.load[j] / (part.rate[i] * fixed.utilisation) - _SLACK)
-        local.count[j] = max(fixed.least, int(needed))
-        r = ids[j]
-        unit = fixed.cost_weight * part.price[i, r] + part.rent[i, r]
-        sized += local.count[j] * unit
-        count += local.count[j]
-        least = min(least, unit)
-    if part.is_proof[i] and k > 1:
-        # Whichever region is lost, the others hold everything: in all k / (k - 1) of it.
-        whole = local.totals[3] / (part.rate[i] * fixed.after_loss) * k / (k - 1)
-        sized += max(0.0, whole - 1e-6 - count) * least
-    early = usd + _least_wait(ids, k, i, part, local) - part.base[i]
-    if (fixed.cost_weight * early + rented + sized) * MICRO > limit + fixed.slack + 1e-9 * abs(
-        limit
-    ):
+    sized, surely = _sized(ids, k, i, fixed, part, local)
+    early = usd + _least_wait(ids, k, i, part, local) - part.own[i, BASE]
+    spare = (limit + fixed.slack + 1e-9 * abs(limit)) / MICRO
+    spare -= fixed.cost_weight * early + rented + sized
+    if spare < surely:
         return never
-    if part.is_proof[i] and k < 2:
-        return never
-    _survives(ids, k, i, fixed, part, local)
+    if part.own[i, IS_PROOF] > 0.0:
+        if k < 2 or not _is_proof(ids, k, i, fixed, part, local, spare):
+            return never
+    else:
+        _as_safe(ids, k, i, fixed, part, local)
     if not _steps(ids, k, i, fixed, part, local):
         return never
-    if part.floor[i] > 0.0:
-        able = part.rate[i] * fixed.saturation
-        if _served(k, able, local) < part.floor[i] - _SLACK:
+    if part.own[i, FLOOR] > 0.0:
+        able = part.own[i, RATE] * fixed.saturation
+        if _served(k, able, local) < part.own[i, FLOOR] - _SLACK:
             return never
     for j in range(k):
         r = ids[j]
-        if local.count[j] * part.cores[i] > fixed.room[r] + _SLACK:
+        if local.marks[COUNT, j] * part.own[i, CORES] > fixed.room[r] + _SLACK:
             return never
-        usd += local.count[j] * part.price[i, r]
-        rented += local.count[j] * part.rent[i, r]
+        usd += local.marks[COUNT, j] * part.area[i, r, PRICE]
+        rented += local.marks[COUNT, j] * part.area[i, r, RENT]
     waiting, is_fast = _waits(ids, k, i, fixed, part, local)
     if not is_fast:
         return never
-    cost = np.rint((usd + waiting - part.base[i]) * MICRO)
+    cost = np.rint((usd + waiting - part.own[i, BASE]) * MICRO)
     return fixed.cost_weight * cost + rented * MICRO, cost
