@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 
 from ml.placement.bounds import relative_gap
@@ -51,7 +52,7 @@ class Row:
     file: str
     family: str
     capacity: float | None
-    """Given to a file that leaves it open."""
+    """Given to a file that leaves it open; ``null`` where the file states it, or for no limit."""
     objective: float
     lower_bound: float
     gap: float
@@ -92,7 +93,7 @@ def run(
         say(f"solving {_title(case.file.name, case.capacity)} …")
         rows.append(_solved(case, node_limit, time_limit))
     if as_json:
-        return json.dumps([asdict(row) for row in rows], indent=2)
+        return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
     return _table(rows)
 
 
@@ -121,9 +122,9 @@ def _at(file: Path, published: Published, capacity: float, known: tuple[float, .
     names = [f"{file.stem}-{capacity:g}", f"{file.stem}_{capacity:g}"]
     if capacity in known:
         names.append(f"{file.stem}{known.index(capacity) + 1}")
-    if capacity == float("inf"):
+    if not isfinite(capacity):
         names.append(file.stem)
-    return Case(file, problem, capacity, tuple(names))
+    return Case(file, problem, capacity if isfinite(capacity) else None, tuple(names))
 
 
 def _solved(case: Case, node_limit: int | None, time_limit: float | None) -> Row:
