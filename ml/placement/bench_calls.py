@@ -80,6 +80,18 @@ def with_calls_inside(instance: Instance) -> Instance:
     return replace(instance, latency=replace(parts, internal_ms=internal))
 
 
+def as_if_users_called(instance: Instance) -> Instance:
+    """Return the fleet without calls in which users ask every callee for what it really serves."""
+    if not instance.edges.caller.size:
+        return instance
+    mean, peak = instance.mean_rps.copy(), instance.peak_rps.copy()
+    for services, sent in zip(instance.layers, instance.layer_calls, strict=True):
+        mean += sent @ mean[services]
+        flat = sent @ peak[services].reshape(len(services), -1)
+        peak += flat.reshape(peak.shape)
+    return replace(instance, edges=no_calls(), mean_rps=mean, peak_rps=peak)
+
+
 def _add_calls(instance: Instance, e: Ints, answers: Floats, dependency: Floats) -> None:
     edges = instance.edges
     e = e[~edges.is_async[e]]

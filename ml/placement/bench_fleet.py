@@ -7,13 +7,15 @@ tail of sizes, customers on several continents, residency, objectives and surviv
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 from numpy.random import Generator
 
-from ml.placement.bench_calls import draw_calls, no_calls, with_calls_inside
+from ml.placement.bench_calls import as_if_users_called, draw_calls, no_calls, with_calls_inside
 from ml.placement.bench_world import ORIGINS, World, load_world
+from ml.placement.columns_fleet import fleet_problem, solve_fleet
 from ml.placement.instance import RESIDENCY, Edges, Flags, Floats, Instance, Ints, Latency
 from ml.placement.policy import load_policy
 
@@ -24,7 +26,8 @@ _SLOWER = (1.0, 1.15, 1.5)
 _P95_FACTOR = (1.5, 1.6, 1.8)
 _N1_SHARE, _RESIDENCY_SHARE, _CRITICAL_SHARE = 0.30, 0.25, 0.30
 _REACHED_SHARE = 0.98
-"""Demand that the regions behind a drawn objective reach in time; a few objectives stay too tight."""
+"""Demand that the regions behind a drawn objective reach in time; a few stay too tight."""
+_CAPACITY_SHARE = 0.85
 _CHUNK = 2_000
 
 
@@ -61,9 +64,21 @@ def bench_fleet(
     instance = _drawn(rng, world, edges, layer == 0)
     if call_graph:
         instance = with_calls_inside(instance)
-    if capacity:
-        raise NotImplementedError("limits of capacity need the engine that prices large fleets")
-    return instance
+    return _limited(instance) if capacity else instance
+
+
+def _limited(instance: Instance) -> Instance:
+    """Give the busiest half of the regions a share of what a free optimum uses there.
+
+    With calls, the free optimum is the one that would hold if users sent the calls themselves.
+    """
+    alone = as_if_users_called(instance)
+    free = solve_fleet(fleet_problem(alone))
+    use = free.pool.total_use(free.chosen)[: instance.n_regions]
+    busy = np.argsort(-use, kind="stable")[: max(1, instance.n_regions // 2)]
+    limits = np.full(instance.n_regions, np.inf)
+    limits[busy] = np.floor(_CAPACITY_SHARE * use[busy])
+    return replace(instance, capacity_vcpu=limits)
 
 
 def _drawn(rng: Generator, world: World, edges: Edges, has_users: Flags) -> Instance:

@@ -185,6 +185,10 @@ def best_in_box(
     """
     limits = rows.limits
     active = np.flatnonzero(np.isfinite(limits))
+    if not active.size:
+        nothing = np.zeros_like(limits)
+        value = pool.value(nothing, cost_weight)
+        return float(value[pool.cheapest(value)].sum()), nothing, nothing
     base, open_columns = competitive(pool, low, high, cost_weight)
     sub = pool.take(open_columns)
     alone = np.setdiff1d(base, open_columns, assume_unique=True)

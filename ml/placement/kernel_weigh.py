@@ -10,6 +10,7 @@ import numpy as np
 
 from ml.placement.instance import Ints
 from ml.placement.kernel_jit import compiled
+from ml.placement.kernel_local import SLACK, bucket_of, fill_peaks
 from ml.placement.kernel_types import (
     ADDS,
     BASE,
@@ -24,7 +25,6 @@ from ml.placement.kernel_types import (
     IS_PROOF,
     LOAD,
     LOST,
-    MEAN,
     NEAR,
     NEAR_MEAN,
     NEAR_WORTH,
@@ -35,138 +35,16 @@ from ml.placement.kernel_types import (
     REPLICA,
     RTT,
     SIZE,
-    SLO,
     SLOWEST,
     SPENT,
-    TRIAL,
-    UPPER,
     WEIGHT,
-    WORTH,
     Fixed,
     Local,
     Part,
 )
 
-_SLACK = 1e-9
 _STEPS = 2
 MICRO = 1_000_000.0
-
-
-@compiled
-def bucket_of(fixed: Fixed, utilisation: float) -> int:
-    """Return the utilisation bucket."""
-    last = fixed.buckets.shape[0] - 1
-    for b in range(last):
-        if utilisation - _SLACK <= fixed.buckets[b]:
-            return b
-    return last
-
-
-@compiled
-def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
-    """Gather what service ``i`` asks for: only clients and hours that can matter."""
-    n_c = 0
-    hours = _peak_hours(i, part, local)
-    n_r, n_b = fixed.rtt.shape[0], fixed.buckets.shape[0]
-    local.astray[:] = 0.0
-    local.astray[local.astray.shape[0] - 1, :] = 0.0
-    local.peak[local.peak.shape[0] - 1, :] = 0.0
-    local.ok[:, :, local.ok.shape[2] - 1] = 0.0
-    for c in range(part.asked.shape[1]):
-        mean, worth = part.asked[i, c, MEAN], part.asked[i, c, WORTH]
-        if mean == 0.0 and worth == 0.0 and not part.peak[i, c].any():
-            continue
-        stray = fixed.misroute[c]
-        local.client[n_c, MEAN] = mean
-        local.client[n_c, NEAR_MEAN] = mean * (1.0 - stray)
-        local.client[n_c, NEAR_WORTH] = worth * (1.0 - stray)
-        local.astray[local.astray.shape[0] - 1, 0] += stray * mean
-        local.astray[local.astray.shape[0] - 1, 1] += stray * worth
-        local.astray[local.astray.shape[0] - 1, 2] += mean
-        for h in range(hours):
-            peak = part.peak[i, c, local.marks[TRIAL, h]]
-            local.peak[n_c, h] = peak * (1.0 - stray)
-            local.peak[local.peak.shape[0] - 1, h] += stray * peak
-        for r in range(n_r):
-            rtt = fixed.rtt[r, c]
-            local.place[RTT, r, n_c] = rtt
-            local.place[RANK, r, n_c] = fixed.rank[r, c]
-            local.place[EGRESS, r, n_c] = part.egress[i, c, r] * (1.0 - stray)
-            local.astray[r, 0] += part.egress[i, c, r] * stray
-            local.astray[r, 1] += mean * rtt * stray
-            local.astray[r, 2] += worth * rtt * stray
-        if part.own[i, IS_HARD] > 0.0:
-            for b in range(n_b):
-                for r in range(n_r):
-                    took = part.cell[i, r, b, WEIGHT] * fixed.rtt[r, c] + part.cell[i, r, b, INSIDE]
-                    good = mean if took * part.cell[i, r, b, UPPER] <= part.own[i, SLO] else 0.0
-                    local.ok[b, r, n_c] = good * (1.0 - stray)
-                    local.ok[b, r, local.ok.shape[2] - 1] += good * stray
-        n_c += 1
-    local.marks[SIZE, 0], local.marks[SIZE, 1] = n_c, hours
-    for h in range(hours):
-        total = local.peak[local.peak.shape[0] - 1, h]
-        for c in range(n_c):
-            total += local.peak[c, h]
-        local.astray[local.astray.shape[0] - 1, 3] = max(
-            local.astray[local.astray.shape[0] - 1, 3], total
-        )
-
-
-@compiled
-def _peak_hours(i: int, part: Part, local: Local) -> int:
-    """List the hours that no other hour exceeds for every client; exact for loads."""
-    found = 0
-    hours, clients = part.peak.shape[2], part.peak.shape[1]
-    for h in range(hours):
-        is_dominated = False
-        for other in range(hours):
-            if other == h:
-                continue
-            is_below, is_equal = True, True
-            for c in range(clients):
-                here, there = part.peak[i, c, h], part.peak[i, c, other]
-                if here > there:
-                    is_below = False
-                    break
-                if here < there:
-                    is_equal = False
-            # Of equal hours the first is kept.
-            if is_below and (not is_equal or other < h):
-                is_dominated = True
-                break
-        if not is_dominated:
-            local.marks[TRIAL, found] = h
-            found += 1
-    return found
-
-
-@compiled
-def _peaks(ids: Ints, k: int, skip: int, near_tie: float, local: Local) -> None:
-    """Write the peak load of every slot of a set, one slot left out; ``skip`` -1 for none."""
-    left = k if skip < 0 else k - 1
-    hours = local.marks[SIZE, 1]
-    for j in range(k):
-        for h in range(hours):
-            local.hour[j, h] = local.peak[local.peak.shape[0] - 1, h] / left
-    for c in range(local.marks[SIZE, 0]):
-        least = np.inf
-        for j in range(k):
-            if j != skip and local.place[RTT, ids[j], c] < least:
-                least = local.place[RTT, ids[j], c]
-        reach = least * (1.0 + near_tie)
-        for j in range(k):
-            if j != skip and local.place[RTT, ids[j], c] <= reach:
-                for h in range(hours):
-                    local.hour[j, h] += local.peak[c, h]
-    for j in range(k):
-        most = 0.0
-        for h in range(hours):
-            most = max(most, local.hour[j, h])
-        if skip < 0:
-            local.slot[j, LOAD] = most
-        else:
-            local.slot[skip, LOST + j] = most if j != skip else 0.0
 
 
 @compiled
@@ -236,9 +114,9 @@ def _as_safe(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) 
     if part.own[i, FLOOR] <= 0.0 or k < 2:
         return
     for f in range(k):
-        _peaks(ids, k, f, fixed.near_tie, local)
+        fill_peaks(ids, k, f, fixed.near_tie, local)
     able = part.own[i, RATE] * fixed.saturation
-    if _served(k, able, local) < part.own[i, FLOOR] - _SLACK:
+    if _served(k, able, local) < part.own[i, FLOOR] - SLACK:
         for f in range(k):
             _grow(ids, k, f, i, fixed, part, local)
 
@@ -249,7 +127,7 @@ def _grow(ids: Ints, k: int, f: int, i: int, fixed: Fixed, part: Part, local: Lo
     usd = 0.0
     for j in range(k):
         load = local.slot[f, LOST + j] / (part.own[i, RATE] * fixed.after_loss)
-        more = int(np.ceil(load - _SLACK)) - local.marks[COUNT, j]
+        more = int(np.ceil(load - SLACK)) - local.marks[COUNT, j]
         if more > 0:
             r = ids[j]
             local.marks[COUNT, j] += more
@@ -271,7 +149,7 @@ def _is_proof(
             full = j
     for step in range(k):
         f = full if step == 0 else (step - 1 if step <= full else step)
-        _peaks(ids, k, f, fixed.near_tie, local)
+        fill_peaks(ids, k, f, fixed.near_tie, local)
         spare -= _grow(ids, k, f, i, fixed, part, local)
         if spare < 0.0:
             return False
@@ -295,7 +173,7 @@ def _waits(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) ->
         if local.astray[local.astray.shape[0] - 1, 2] > 0.0
         else total
     )
-    return usd, mean <= part.own[i, SLOWEST] * (1.0 + _SLACK)
+    return usd, mean <= part.own[i, SLOWEST] * (1.0 + SLACK)
 
 
 @compiled
@@ -317,7 +195,7 @@ def _steps(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) ->
     if not (part.own[i, IS_HARD] > 0.0):
         return True
     for more in range(_STEPS + 1):
-        if _met(ids, k, i, fixed, part, local, more) >= fixed.need - _SLACK:
+        if _met(ids, k, i, fixed, part, local, more) >= fixed.need - SLACK:
             for j in range(k):
                 local.marks[COUNT, j] += more
             return True
@@ -331,7 +209,7 @@ def _sized(
     """Fill the sizes for the peak; return their $ per hour and what a loss surely adds."""
     usd, count, least = 0.0, 0, np.inf
     for j in range(k):
-        needed = np.ceil(local.slot[j, LOAD] / (part.own[i, RATE] * fixed.utilisation) - _SLACK)
+        needed = np.ceil(local.slot[j, LOAD] / (part.own[i, RATE] * fixed.utilisation) - SLACK)
         local.marks[COUNT, j] = max(fixed.least, int(needed))
         r = ids[j]
         unit = fixed.cost_weight * part.area[i, r, PRICE] + part.area[i, r, RENT]
@@ -368,7 +246,7 @@ def weigh(
         usd += part.area[i, ids[j], HOP]
         moves += 1 if (part.area[i, ids[j], ADDS] > 0.0) else 0
     usd += _routed(ids, k, i, part, local)
-    _peaks(ids, k, np.int64(-1), fixed.near_tie, local)
+    fill_peaks(ids, k, int(np.int64(-1)), fixed.near_tie, local)
     rented = moves * fixed.move_price
     sized, surely = _sized(ids, k, i, fixed, part, local)
     early = usd + _least_wait(ids, k, i, part, local) - part.own[i, BASE]
@@ -385,11 +263,11 @@ def weigh(
         return never
     if part.own[i, FLOOR] > 0.0:
         able = part.own[i, RATE] * fixed.saturation
-        if _served(k, able, local) < part.own[i, FLOOR] - _SLACK:
+        if _served(k, able, local) < part.own[i, FLOOR] - SLACK:
             return never
     for j in range(k):
         r = ids[j]
-        if local.marks[COUNT, j] * part.own[i, CORES] > fixed.room[r] + _SLACK:
+        if local.marks[COUNT, j] * part.own[i, CORES] > fixed.room[r] + SLACK:
             return never
         usd += local.marks[COUNT, j] * part.area[i, r, PRICE]
         rented += local.marks[COUNT, j] * part.area[i, r, RENT]
