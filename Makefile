@@ -1,7 +1,7 @@
 # A thin list of commands; what they do is in regionwise/. `make` alone explains itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev build demo ingest dbt solve experiment publish dashboard sql docs export \
+.PHONY: help setup setup-dev build demo ingest dbt solve experiment calibrate publish dashboard sql docs export \
         bench doctor test lint check validate clean
 
 # Some machines forbid compiled imports, and every process would then compile them anew.
@@ -45,6 +45,8 @@ solve: setup  ## Choose regions again on the features that are there
 	@$(RUN) stage solve
 experiment: setup  ## Test the plan again
 	@$(RUN) stage experiment
+calibrate: setup  ## Calibrate the statistics (five minutes), print every goal, publish the rates
+	@$(RUN) experiment calibrate && $(RUN) stage marts && $(RUN) stage publish
 publish: setup  ## Publish the marts that are there
 	@$(RUN) stage publish
 dashboard: setup  ## Serve the dashboard on this machine

@@ -990,6 +990,44 @@ RECOMMENDATION_OUTCOMES = Table(
     may_be_empty=True,
 )
 
+SIM_OUTCOMES = Table(
+    "sim_outcomes",
+    ("experiment_id", "arm", "service_id", "origin_id", "hour_index"),
+    "What happened to every request of the full run; written on request only, read by the gate.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("arm", "text", "Arm.", values=("control", "treatment")),
+        _SERVICE,
+        _c("origin_id", "text", "Origin of the users."),
+        _c("hour_index", "bigint", "Hours since the first evaluation day began, UTC.", low=0),
+        _c("placed_on", "date", "Day of the hour."),
+        _c("plan_id", "text", "Plan of the arm."),
+        _c("offered_requests", "bigint", "Offered.", low=0),
+        _c("served_requests", "bigint", "Answered in time.", low=0),
+        _c("errored_requests", "bigint", "Answered with an error.", low=0),
+        _c("dropped_requests", "bigint", "Never answered.", low=0),
+        _c("latency_sum_us", "bigint", "Latency of served requests, microseconds.", low=0),
+        _c("imputed_sum_us", "bigint", "The same, others at the time-out, microseconds.", low=0),
+        _c("slo_violations", "bigint", "Requests above the objective.", low=0),
+    ),
+    may_be_empty=True,
+)
+
+SIM_LATENCY_HIST = Table(
+    "sim_latency_hist",
+    ("experiment_id", "arm", "placed_on", "in_warmup", "bin"),
+    "Fleet latency of the full run by day in bins that add up; written on request only.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("arm", "text", "Arm.", values=("control", "treatment")),
+        _c("placed_on", "date", "Day."),
+        _c("in_warmup", "boolean", "First hours of the day, left out of the switchback."),
+        _c("bin", "bigint", "Bin, 0 is below 0.5 ms, 2 % wide, the last above 60 s.", low=0),
+        _c("requests", "double", "Requests in the bin.", low=0),
+    ),
+    may_be_empty=True,
+)
+
 # --- end of experiment ---
 
 RUN_DEGRADATIONS = Table(
@@ -1042,5 +1080,7 @@ TABLES: tuple[Table, ...] = (
     EXPERIMENT_GOALS,
     EXPERIMENT_MOVES,
     RECOMMENDATION_OUTCOMES,
+    SIM_OUTCOMES,
+    SIM_LATENCY_HIST,
     RUN_DEGRADATIONS,
 )

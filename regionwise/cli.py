@@ -14,6 +14,7 @@ from rich.console import Console
 from regionwise import config
 from regionwise.bench.commands import bench
 from regionwise.exits import Exit, Stop
+from regionwise.experiment_commands import group as experiment_group
 
 app = typer.Typer(
     help="Where should each service run? Decided on your data, with a proof.",
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench, name="bench")
+app.add_typer(experiment_group, name="experiment")
 Input = Annotated[
     Path | None,
     typer.Option("--input", help="Folder of raw tables; without it a synthetic world is built."),

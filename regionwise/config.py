@@ -48,12 +48,15 @@ class Settings(BaseSettings):
     interval_level: float = Field(
         default=0.80, gt=0.5, lt=1.0, description="Level of the intervals on recommendations."
     )
+    experiment: Path | None = Field(
+        default=None, description="Your experiment.yml, laid over the packaged one."
+    )
     stale_after_hours: int = Field(
         default=24, gt=0, description="Age of the newest evidence at which advice counts as stale."
     )
     keep_builds: int = Field(default=3, ge=1, description="Published builds kept for readers.")
 
-    @field_validator("data", "placement")
+    @field_validator("data", "placement", "experiment")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         # dbt and DuckDB resolve paths from wherever they were started.

@@ -185,18 +185,9 @@ def solve(context: Context, record: StepRecord) -> None:
 
 def experiment(context: Context, record: StepRecord) -> None:
     """Run both plans in the world, on days the plan never saw."""
-    from ml import experiment as stage
-    from ml.io import Features
+    from regionwise import experiment as desk
 
-    world = None
-    said = context.folders.truth / "world.json"
-    if said.exists():
-        from generator.synthetic import SyntheticWorld
-
-        world = SyntheticWorld(**json.loads(said.read_text()))
-    with Features(context.folders.warehouse) as reader:
-        done = stage.run(reader, _writer(context), world)
-    record.detail = f"verdict {done.verdict}"
+    desk.stage(context.settings, record)
 
 
 def _figures(headline: Mapping[str, float]) -> str:

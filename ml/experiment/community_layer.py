@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -26,6 +27,7 @@ from ml.experiment.world import World
 
 CALLS = "feat_placement__calls"
 AGREEMENT_REPLICATIONS = 5
+MIN_PRE_DAYS, MIN_WAVES = 14, 5
 
 
 @dataclass(frozen=True)
@@ -85,27 +87,83 @@ def run_community_layers(
         return None
     ids = full.control.service_ids
     found = communities_of(settings, features, fleet, ids)
+    days = full.control.days
+    drawn = assign_communities(world, settings, found, ids, days)
+    if drawn is None:
+        return None
+    plan = design(settings, days)
     results: list[CommunityEffect] = []
-    coins = waves = None
-    plan = design(settings, full.control.days)
-    wave_days: tuple[date, ...] = ()
     if "cluster_switchback" in wanted:
-        reason = cluster.refusal(
-            found,
-            max_crossing_share=settings.cluster.max_crossing_share,
-            max_community_share=settings.cluster.max_community_share,
-            blocks=plan.blocks,
-            min_blocks=settings.switchback.min_blocks,
-        )
-        if reason:
+        reason = _cluster_refusal(settings, found, plan)
+        if drawn.coins is None:
             results.append(CommunityEffect("cluster_switchback", reason=reason))
         else:
-            coins = _coins(settings, found.count, plan.blocks)
-            results.append(_cluster(world, plans, settings, full, found, plan, coins))
+            results.append(_cluster(world, plans, settings, full, found, plan, drawn.coins))
     if "stepped_wedge" in wanted:
-        effect, waves, wave_days = _wedge(world, plans, settings, full, found)
-        results.append(effect)
-    return CommunityLayers(found, ids, tuple(results), coins, plan.days, waves, wave_days)
+        reason = _wedge_refusal(settings, world, found, days)
+        if drawn.waves is None:
+            results.append(CommunityEffect("stepped_wedge", reason=reason))
+        else:
+            results.append(_wedge(world, plans, settings, full, drawn))
+    return replace(drawn, results=tuple(results))
+
+
+def assign_communities(
+    world: World,
+    settings: ExperimentSettings,
+    found: Communities,
+    ids: tuple[str, ...],
+    days: Sequence[date],
+) -> CommunityLayers | None:
+    """Draw who is treated when, before anything is run; None if no such design is registered."""
+    wanted = [m for m in settings.mode if m in ("cluster_switchback", "stepped_wedge")]
+    if not wanted:
+        return None
+    plan = design(settings, days)
+    coins = waves = None
+    wave_days: tuple[date, ...] = ()
+    if "cluster_switchback" in wanted and _cluster_refusal(settings, found, plan) is None:
+        coins = _coins(settings, found.count, plan.blocks)
+    if "stepped_wedge" in wanted and _wedge_refusal(settings, world, found, days) is None:
+        waves, wave_days = _waves(settings, found, days)
+    return CommunityLayers(found, ids, (), coins, plan.days, waves, wave_days)
+
+
+def _cluster_refusal(settings: ExperimentSettings, found: Communities, plan: Design) -> str | None:
+    return cluster.refusal(
+        found,
+        max_crossing_share=settings.cluster.max_crossing_share,
+        max_community_share=settings.cluster.max_community_share,
+        blocks=plan.blocks,
+        min_blocks=settings.switchback.min_blocks,
+    )
+
+
+def _wedge_refusal(
+    settings: ExperimentSettings, world: World, found: Communities, days: Sequence[date]
+) -> str | None:
+    rules = settings.wedge
+    known = (days[0] - world.history_first_on).days
+    needed = rules.baseline_days + rules.waves * rules.wave_days
+    if len(days) < needed:
+        return f"{len(days)} evaluation days, {needed} needed for the waves"
+    return wedge.refusal(
+        pre_days=min(known, rules.pre_days),
+        min_pre_days=MIN_PRE_DAYS,
+        waves=rules.waves,
+        min_waves=MIN_WAVES,
+        communities=found.count,
+    )
+
+
+def _waves(
+    settings: ExperimentSettings, found: Communities, days: Sequence[date]
+) -> tuple[NDArray[np.int64], tuple[date, ...]]:
+    rules = settings.wedge
+    rng = generator(settings.experiment_id, settings.seed, "waves")
+    length = rules.pre_days + rules.baseline_days + rules.waves * rules.wave_days
+    calendar = consecutive(days[0] - timedelta(days=rules.pre_days), length)
+    return wedge.deal(found.count, rules.waves, rng), tuple(calendar)
 
 
 def _coins(settings: ExperimentSettings, communities: int, blocks: int) -> NDArray[np.bool_]:
@@ -200,30 +258,15 @@ def _wedge(
     plans: PlanSet,
     settings: ExperimentSettings,
     full: FullRun,
-    found: Communities,
-) -> tuple[CommunityEffect, NDArray[np.int64] | None, tuple[date, ...]]:
-    registered = settings.wedge
-    first = full.control.days[0]
-    known = (first - world.history_first_on).days
-    plan = wedge.schedule(
-        registered.pre_days, registered.baseline_days, registered.waves, registered.wave_days
-    )
-    needed = plan.days - registered.pre_days
-    reason = wedge.refusal(
-        pre_days=min(known, registered.pre_days),
-        min_pre_days=14,
-        waves=registered.waves,
-        min_waves=5,
-        communities=found.count,
-    )
-    if reason is None and len(full.control.days) < needed:
-        reason = f"{len(full.control.days)} evaluation days, {needed} needed for the waves"
-    if reason:
-        return CommunityEffect("stepped_wedge", reason=reason), None, ()
-    rng = generator(settings.experiment_id, settings.seed, "waves")
-    waves = wedge.deal(found.count, registered.waves, rng)
-    days = consecutive(first - timedelta(days=registered.pre_days), plan.days)
-    mixed = run_mixed(world, plans, full.control.service_ids, found, days, plan.treated(waves) > 0)
+    drawn: CommunityLayers,
+) -> CommunityEffect:
+    rules, found, waves = settings.wedge, drawn.communities, drawn.waves
+    if waves is None:
+        msg = "drawn.waves == None, must be dealt"
+        raise ValueError(msg)
+    plan = wedge.schedule(rules.pre_days, rules.baseline_days, rules.waves, rules.wave_days)
+    ids = full.control.service_ids
+    mixed = run_mixed(world, plans, ids, found, drawn.wave_days, plan.treated(waves) > 0)
     effects = {}
     for metric in METRICS:
         logs: Floats = mixed.logs[metric]
@@ -235,16 +278,12 @@ def _wedge(
             weights,
             plan,
             alpha=settings.alpha,
-            permutations=registered.permutations,
+            permutations=rules.permutations,
             rng=generator(settings.experiment_id, settings.seed, "wave orders", metric),
         )
-    limit = settings.cluster.max_utilisation
-    note = f"fullest region {mixed.max_utilisation:.0%} (limit {limit:.0%})"
-    effect = CommunityEffect(
-        "stepped_wedge",
-        effects,
-        is_biased=mixed.max_utilisation > limit,
-        note=note,
-        blocks=registered.waves,
+    limit, fullest = settings.cluster.max_utilisation, mixed.max_utilisation
+    note = f"fullest region {fullest:.0%} (limit {limit:.0%})"
+    biased = fullest > limit
+    return CommunityEffect(
+        "stepped_wedge", effects, is_biased=biased, note=note, blocks=rules.waves
     )
-    return effect, waves, tuple(days)

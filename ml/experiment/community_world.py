@@ -71,26 +71,24 @@ def draw_communities(
     moved[:, np.arange(count), np.arange(count)] = own
     mixed = np.zeros_like(moved)
     if parts.callee is not None:
-        moved += SPILL_SHARE * _called(world, parts, member, levels, parts.direct)
-        mixed = _called(world, parts, member, levels, np.ones_like(parts.direct))
+        moved += SPILL_SHARE * _called(world, parts, levels, parts.direct)
+        mixed = _called(world, parts, levels, np.ones_like(parts.direct))
     slowdown = CAP_SLOWDOWN if world.interference == "cap" and np.any(parts.direct) else 0.0
     weights = np.einsum("wsk,ws->wk", member, parts.weights)
     return CommunityBank(control, moved, mixed, weights, slowdown)
 
 
-def _called(
-    world: NoiseWorld, parts: Parts, member: Floats, levels: Floats, value: Floats
-) -> Floats:
+def _called(world: NoiseWorld, parts: Parts, levels: Floats, value: Floats) -> Floats:
     """Return ``value`` of callees, weighted by their callers' levels: caller x callee community."""
     if parts.callee is None:
         msg = "parts.callee == None, must hold the callees"
         raise ValueError(msg)
-    total = np.zeros((len(member), world.communities, world.communities, levels.shape[2]))
-    for index in range(world.callees):
-        callee = parts.callee[:, :, index]
-        theirs = np.take_along_axis(value, callee, axis=1) / world.callees
-        where = np.take_along_axis(member, callee[:, :, None], axis=1)
-        total += np.einsum(
-            "wsk,wsj,wsd->wkjd", member, where * theirs[:, :, None], levels, optimize=True
-        )
-    return total
+    count, (worlds, _, days) = world.communities, levels.shape
+    total = np.zeros((worlds, count * count, days))
+    for w in range(worlds):
+        callee = parts.callee[w]
+        cell = parts.community[w][:, None] * count + parts.community[w][callee]
+        theirs = value[w][callee] / world.callees
+        rows = levels[w][:, None, :] * theirs[:, :, None]
+        np.add.at(total[w], cell.ravel(), rows.reshape(-1, days))
+    return total.reshape(worlds, count, count, days)

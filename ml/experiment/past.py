@@ -14,9 +14,9 @@ from ml.experiment.observational import (
     Observed,
     move_rows,
     observe_moves,
-    outcome_rows,
     pooled_rows,
 )
+from ml.experiment.outcomes import outcome_rows
 from ml.experiment.panel import DAYS, Panel, read_panel
 from ml.experiment.plans import PlanSet
 from ml.experiment.result_rows import Row, result_row
