@@ -25,6 +25,8 @@ PAGES = {
     "Decide": [
         ("overview", "Overview", ":material/home:"),
         ("recommendations", "Recommendations", ":material/rule:"),
+        ("what_if", "What-if", ":material/tune:"),
+        ("frontier", "Frontier", ":material/show_chart:"),
     ],
     "Prove": [("ab_test", "A/B Test Results", ":material/science:")],
     "Explore": [

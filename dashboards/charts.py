@@ -234,3 +234,21 @@ def lines(
         )
         .properties(height=260)
     )
+
+
+def trade_off(frame: pd.DataFrame, *, cost: str, wait: str, name: str, kind: str) -> Chart:
+    """Return plans by latency and cost, each with its name; shapes tell how a plan was found."""
+    base = alt.Chart(frame).encode(
+        x=alt.X(f"{wait}:Q", title="Mean latency, ms", scale=alt.Scale(zero=False, padding=24)),
+        y=alt.Y(
+            f"{cost}:Q",
+            title="Cost, $ a month",
+            scale=alt.Scale(zero=False, padding=24),
+            axis=alt.Axis(**SHORT),
+        ),
+    )
+    points = base.mark_point(size=90, filled=True, color=theme.BLUE).encode(
+        shape=alt.Shape(f"{kind}:N", title=None, legend=alt.Legend(orient="top")),
+    )
+    texts = base.mark_text(align="left", dx=9, color=theme.ink().text).encode(text=f"{name}:N")
+    return (points + texts).properties(height=420)

@@ -211,3 +211,27 @@ from fct_model_metrics where slice_name = 'all'
 order by (status not in ('met', 'missed')), model_name, split, metric, (variant <> 'model'), variant
 """
 """Only what is measured on all rows: slices belong to the model's own page."""
+
+# -- Living with the plan --------------------------------------------------------------------------
+FRONTIER = """
+select * from fct_placement_frontier order by point_kind, mean_latency_ms, point_name
+"""
+
+WAVES = "select * from fct_migration_waves order by wave"
+
+MOVES = """
+select * from fct_migration_moves order by coalesce(wave, 999999), service_id, region_id
+"""
+
+STABILITY = "select * from fct_recommendation_stability where service_id = ?"
+
+PRICES = """
+select * from fct_constraint_prices
+order by monthly_price_usd desc, constraint_code, scope, service_id, region_id
+"""
+
+EXCEPTIONS = "select * from fct_placement_exceptions order by rule, service_id, region_id"
+
+REGION_IDS = "select region_id from dim_regions order by region_id"
+
+SERVICE_NAMES = "select service_id, service_name from dim_services order by service_id"

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import advice, data, deciding, headline, parts, questions, words
+from dashboards import advice, data, deciding, headline, living, parts, questions, words
 from dashboards.data import Snapshot, ask
 
 DEFAULTS: dict[str, Any] = {"team": [], "action": [], "outcome": [], "changes_only": True}
@@ -29,6 +29,8 @@ def render() -> None:
     else:
         _table(shown)
     _one(snapshot, rows, shown)
+    living.waves(snapshot)
+    living.prices(snapshot)
 
 
 def _filtered(rows: pd.DataFrame) -> pd.DataFrame:
@@ -133,6 +135,7 @@ def _one(snapshot: Snapshot, rows: pd.DataFrame, shown: pd.DataFrame) -> None:
     service_id = parts.service_picker("Service", names, first)
     row = rows[rows["service_id"] == service_id].iloc[0]
     advice.figures(row)
+    living.stability(snapshot, service_id)
     advice.reasons(snapshot, row)
     left, right = st.columns(2, gap="large")
     with left:

@@ -16,7 +16,7 @@ from ml.placement.errors import InfeasibleError
 from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet
 from ml.placement.instance import Instance, Ints
 from ml.placement.plans import mean_ms, monthly_micro
-from ml.placement.saved import Problem, SavedProblemError, load
+from ml.placement.saved import FILE, Problem, SavedProblemError, load
 from ml.placement.scenario import Scenario, ScenarioError, applied
 from ml.placement.solve import Solution, solve, space_of
 
@@ -180,6 +180,7 @@ def _changes(
 
 
 __all__ = [
+    "FILE",
     "InfeasibleError",
     "Problem",
     "SavedProblemError",

@@ -11,7 +11,10 @@ import pytest
 
 from tests.browser.visiting import Visit, settle, visit
 
-PAGES = ("", "recommendations", "ab_test", "regions", "service", "quality")
+PAGES = (
+    *("", "recommendations", "what_if", "frontier"),
+    *("ab_test", "regions", "service", "quality"),
+)
 NARROW = 690
 """Width of a 1380-pixel window at 200 % zoom, in CSS pixels."""
 

@@ -19,7 +19,7 @@ import duckdb
 import pandas as pd
 import yaml
 
-from tests.dashboards import fixture_advice, fixture_experiment
+from tests.dashboards import fixture_advice, fixture_experiment, fixture_living
 
 Variant = Literal["empty", "tiny", "full"]
 Row = dict[str, Any]
@@ -145,6 +145,9 @@ def tables(variant: Variant, build_id: str, scale: float) -> dict[str, list[Row]
     names = [region[0] for region in REGIONS]
     example = fixture_advice.tables(9, names, AS_OF, scale)
     for name, rows in fixture_advice.tables(services, names[:regions], AS_OF, scale).items():
+        result[name] = example[name][:1] + rows
+    example = fixture_living.tables(9, names, AS_OF)
+    for name, rows in fixture_living.tables(services, names[:regions], AS_OF).items():
         result[name] = example[name][:1] + rows
     result["meta_runs"] = fixture_advice.runs(build_id, AS_OF) * 2
     for name, rows in fixture_experiment.tables(AS_OF).items():

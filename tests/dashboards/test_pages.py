@@ -13,7 +13,10 @@ from regionwise import decisions
 from tests.dashboards import fixture_snapshot
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
-PAGES = ("overview", "recommendations", "ab_test", "regions", "service", "quality")
+PAGES = (
+    *("overview", "recommendations", "what_if", "frontier"),
+    *("ab_test", "regions", "service", "quality"),
+)
 
 
 def open_page(name: str, **query: str) -> AppTest:

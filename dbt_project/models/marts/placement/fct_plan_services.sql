@@ -21,6 +21,13 @@ final as (
         cast(planned.{{ term }}_usd_per_hour * {{ var('hours_per_month') }} as decimal(18, 6))
             as monthly_{{ term }}_usd,
         {%- endfor %}
+        {%- for term in ['carbon', 'elastic'] %}
+        cast(
+            coalesce(planned.{{ term }}_usd_per_hour, 0) * {{ var('hours_per_month') }}
+            as decimal(18, 6)
+        ) as monthly_{{ term }}_usd,
+        {%- endfor %}
+        planned.carbon_kg_per_hour * {{ var('hours_per_month') }} as monthly_carbon_kg,
         cast(
             (planned.compute_usd_per_hour + planned.egress_usd_per_hour + planned.open_usd_per_hour)
             * {{ var('hours_per_month') }} as decimal(18, 6)

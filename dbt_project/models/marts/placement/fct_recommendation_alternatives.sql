@@ -49,6 +49,8 @@ final as (
         alternatives.gap_usd_per_month as gap_usd,
         alternatives.gap_ms,
         alternatives.gap_objective_usd_per_month as gap_objective,
+        alternatives.gap_lower_usd_per_month as gap_lower,
+        alternatives.gap_upper_usd_per_month as gap_upper,
         alternatives.gap_method,
         observation_window.as_of_at as as_of
     from alternatives

@@ -107,8 +107,7 @@ final as (
         decided.n1_served_share_after,
         decided.slo_met_share_before,
         decided.slo_met_share_after,
-        -- The carbon of an instance is not modelled: unknown, not zero.
-        cast(null as double) as monthly_carbon_delta_kg,
+        decided.monthly_carbon_delta_kg,
         confidence.confidence,
         confidence.confidence_cap_code,
         confidence.worse_probability,

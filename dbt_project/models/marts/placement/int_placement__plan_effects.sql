@@ -62,6 +62,8 @@ monthly as (
         ) as monthly_waiting_saving_usd,
         cast(planned.waiting_usd_per_hour as double) * {{ var('hours_per_month') }}
         / nullif(planned.mean_latency_ms, 0) as usd_per_ms,
+        (planned.carbon_kg_per_hour - current_services.carbon_kg_per_hour)
+        * {{ var('hours_per_month') }} as monthly_carbon_delta_kg,
         planned.migration_usd,
         current_services.mean_latency_ms as mean_latency_before_ms,
         planned.mean_latency_ms as mean_latency_after_ms,
@@ -170,6 +172,7 @@ final as (
         monthly_egress_saving_usd,
         monthly_open_saving_usd,
         monthly_waiting_saving_usd,
+        monthly_carbon_delta_kg,
         migration_usd,
         mean_latency_before_ms,
         mean_latency_after_ms,

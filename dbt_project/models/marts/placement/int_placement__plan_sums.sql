@@ -22,9 +22,16 @@ sums as (
     select
         plan_id,
         count(*) as services,
-        {%- for term in ['compute', 'egress', 'open', 'cost', 'waiting', 'moving'] %}
+        {%- for term in [
+            'compute', 'egress', 'open', 'cost', 'waiting', 'moving', 'carbon', 'elastic'
+        ] %}
         cast(sum(monthly_{{ term }}_usd) as decimal(18, 6)) as monthly_{{ term }}_usd,
         {%- endfor %}
+        -- One service in a region without a figure leaves the plan without one.
+        case
+            when count(monthly_carbon_kg) = count(*)
+                then cast(sum(cast(monthly_carbon_kg as decimal(28, 6))) as double)
+        end as monthly_carbon_kg,
         cast(sum(migration_cost_usd) as decimal(18, 6)) as migration_cost_usd,
         cast(sum(weight) as double) as mean_rps,
         {%- for column in ['mean_latency_ms', 'mean_latency_lo_ms', 'mean_latency_hi_ms'] %}

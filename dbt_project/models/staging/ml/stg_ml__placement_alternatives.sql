@@ -18,7 +18,9 @@ final as (
         gap_usd_per_month,
         gap_ms,
         gap_objective_usd_per_month,
-        gap_method
+        gap_method,
+        gap_lower_usd_per_month,
+        gap_upper_usd_per_month
     from source
 )
 
