@@ -60,3 +60,36 @@ def orlib(
             say=lambda line: print(line, file=sys.stderr),
         )
     )
+
+
+@bench.command()
+def placement(
+    services: Annotated[int, typer.Option(min=1, help="Services to draw.")] = 1_000,
+    regions: Annotated[int, typer.Option(min=2, help="Regions, the first of the list.")] = 12,
+    capacity: Annotated[bool, typer.Option(help="Limit the busiest half of the regions.")] = False,
+    call_graph: Annotated[bool, typer.Option(help="Let the services call each other.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the fleet.")] = 0,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds; the best plan so far then counts.")
+    ] = None,
+    compare: Annotated[
+        float | None, typer.Option(help="Seconds for HiGHS on the whole programme, side by side.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place a drawn fleet of any size, with its gap, an independent check and simpler rules."""
+    from regionwise.bench import placement as fleets
+
+    print(
+        fleets.run(
+            services,
+            regions,
+            seed=seed,
+            capacity=capacity,
+            call_graph=call_graph,
+            time_limit=time_limit,
+            compare=compare,
+            as_json=as_json,
+            say=lambda line: print(line, file=sys.stderr),
+        )
+    )
