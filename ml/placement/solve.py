@@ -271,6 +271,9 @@ def _descend(
                 if pairs and following is fleet:
                     following = trial.in_pairs()
                 break
+        else:
+            # The proposals still change: what helps of the last one is taken.
+            following = trial.in_parts()
         if not master.is_feasible and best is None:
             raise explain_shortage(instance, table, master)
         if is_kept and master.is_feasible:
