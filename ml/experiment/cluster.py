@@ -146,7 +146,7 @@ def products_of(outcome: Floats, real: Floats, weights: Floats, draws: Floats) -
 def weighted_effect(outcome: Floats, real: Floats, weights: Floats) -> float:
     """Return the weighted least-squares effect with block dummies."""
     found = products_of(outcome, real, weights, real[None])
-    return float(found.outcome[0] / found.own[0])
+    return float(found.outcome[0] / found.own[0]) if found.own[0] > 1e-12 else math.nan
 
 
 def analyze(

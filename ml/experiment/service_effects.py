@@ -30,8 +30,8 @@ class Shrunk:
 def shrink(effects: Floats, errors: Floats, weights: Floats) -> Shrunk:
     """Return ``mu + tau2 / (tau2 + se^2) (effect - mu)``.
 
-    ``mu`` is weighted by traffic; ``tau2``, the spread of true effects, is what the effects scatter
-    beyond their errors, and never below 0.
+    ``mu`` is weighted by traffic; ``tau2``, the variance of true effects, is what the effects
+    scatter beyond their errors, and never below 0.
 
     Args:
         effects: Log effect of each service, shape (S,).
@@ -47,12 +47,22 @@ def shrink(effects: Floats, errors: Floats, weights: Floats) -> Shrunk:
     """
     share = weights / weights.sum()
     mean = float((share * effects).sum())
-    scatter = float((share * (effects - mean) ** 2).sum())
-    variance = max(0.0, scatter - float((share * errors**2).sum()))
+    variance = _spread(effects, errors)
     total = variance + errors**2
     factor = np.divide(variance, total, out=np.ones_like(total), where=total > 0)
     pulled: Floats = mean + (factor if variance > 0 else 0.0 * factor) * (effects - mean)
     return Shrunk(pulled, mean, variance)
+
+
+def _spread(effects: Floats, errors: Floats) -> float:
+    """Return the variance of true effects by moments, weighted by precision: noise says little."""
+    if effects.size < 2:
+        return 0.0
+    precision = 1.0 / np.maximum(errors**2, 1e-12)
+    centre = float((precision * effects).sum() / precision.sum())
+    scatter = float((precision * (effects - centre) ** 2).sum())
+    scale = float(precision.sum() - (precision**2).sum() / precision.sum())
+    return max(0.0, (scatter - (effects.size - 1)) / scale) if scale > 0 else 0.0
 
 
 def _daily_logs(counts: dict[str, Ints]) -> Floats:
