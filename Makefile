@@ -61,8 +61,9 @@ validate: setup  ## Check a folder of raw tables: DATA=folder
 	@$(RUN) validate $(DATA)
 doctor: setup  ## Look at this machine and this data folder
 	@$(RUN) doctor
-bench: setup  ## Measure a build at the demo's size and ten-fold, and published problems: ORLIB=folder
+bench: setup  ## Measure builds, placement, and problems with known answers: ORLIB=folder
 	@$(RUN) bench build
+	@$(RUN) bench placement
 	@$(if $(ORLIB_FILES),$(RUN) bench orlib $(ORLIB_FILES),echo "no published problems: ORLIB=folder with cap*.txt, pmed*.txt")
 test: setup-dev  ## Everything that decides whether a change lands
 	@scripts/test.sh
