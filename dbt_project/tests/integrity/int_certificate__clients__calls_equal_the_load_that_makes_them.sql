@@ -36,7 +36,8 @@ served_by_hour as (
         chosen.service_id,
         routes.region_id,
         hours.hour_bin,
-        {{ exact_sum('routes.sized_share * hours.peak_rps', 15) }} as peak_rps
+        {{ exact_sum('(routes.astray_share / routes.set_size + case when routes.is_near'
+            ~ ' then 1.0 - routes.astray_share else 0 end) * hours.peak_rps', 15) }} as peak_rps
     from chosen
     inner join {{ ref('int_certificate__routes') }} as routes
         on chosen.set_mask = routes.set_mask

@@ -12,10 +12,6 @@ parameters as (
     select * from {{ ref('stg_ml__placement_certificate_parameters') }}
 ),
 
-runs as (
-    select * from {{ ref('stg_ml__placement_runs') }}
-),
-
 values_by_name as (
     select
         {%- for name in names %}
@@ -37,7 +33,7 @@ plan_ids as (
     select
         max(case when plan_kind = 'recommended' then plan_id end) as plan_id,
         max(case when plan_kind = 'current' then plan_id end) as current_plan_id
-    from runs
+    from {{ ref('stg_ml__placement_runs') }}
 ),
 
 counted as (
@@ -68,6 +64,13 @@ counted as (
     union all
 
     select
+        'origins' as what,
+        count(distinct origin_id) as row_count
+    from {{ ref('feat_placement__own_demand') }}
+
+    union all
+
+    select
         'latency_rows' as what,
         count(*) as row_count
     from {{ ref('stg_ml__latency_candidates') }}
@@ -85,6 +88,7 @@ counts as (
         max(case when what = 'services' then row_count end) as services,
         max(case when what = 'regions' then row_count end) as regions,
         max(case when what = 'hours' then row_count end) as hours,
+        max(case when what = 'origins' then row_count end) as origins,
         max(case when what = 'latency_rows' then row_count end) as latency_rows,
         max(case when what = 'flow_rows' then row_count end) as flow_rows
     from counted
@@ -181,8 +185,10 @@ final as (
                     || 'certificate_max_plan_rows == {{ var("certificate_max_plan_rows") }}'
             when sized.flow_rows = 0
                 then 'the optimiser wrote no call flows, the fleet is too large for it'
-            when sized.regions > 52
-                then sized.regions || ' regions do not fit into the number that names a set'
+            when sized.regions + sized.origins > 62
+                then
+                    sized.regions || ' regions and ' || sized.origins || ' origins of users do not '
+                    || 'fit into the number that names a set'
         end as skipped_because
     from sized
     cross join {{ ref('feat_window') }} as observed

@@ -16,25 +16,34 @@ clients as (
     from {{ ref('int_certificate__clients') }}
 ),
 
+numbered as (
+    select
+        client_id,
+        is_caller,
+        row_number() over (order by is_caller, client_id) - 1 as client_number
+    from clients
+),
+
 -- A pair that nobody measured is as far as the optimiser assumes: a second, so that it is avoided.
 ways as (
     select
         set_regions.set_mask,
         set_regions.set_size,
         set_regions.region_id,
-        clients.client_id,
-        clients.is_caller,
+        numbered.client_id,
+        numbered.is_caller,
+        cast(power(2, numbered.client_number) as bigint) as client_bit,
         coalesce(pairs.rtt_ms, 1000.0) as rtt_ms,
-        case when clients.is_caller then problem.misroute_share_calls else problem.misroute_share end
+        case when numbered.is_caller then problem.misroute_share_calls else problem.misroute_share end
             as astray_share,
         problem.near_tie_share
     from {{ ref('int_certificate__set_regions') }} as set_regions
-    cross join clients
+    cross join numbered
     cross join problem
     left join pairs
-        on clients.client_id = pairs.client_id
+        on numbered.client_id = pairs.client_id
         and set_regions.region_id = pairs.region_id
-        and (pairs.client_is_region or not clients.is_caller)
+        and (pairs.client_is_region or not numbered.is_caller)
 ),
 
 ranked as (
@@ -54,15 +63,14 @@ final as (
         region_id,
         client_id,
         is_caller,
+        set_size,
+        client_bit,
         rtt_ms,
+        astray_share,
         astray_share / set_size
         + case when nearness = 1 then 1.0 - astray_share else 0.0 end as routed_share,
         -- Whoever may be the nearest tomorrow is sized for all of it.
-        astray_share / set_size
-        + case
-            when rtt_ms <= nearest_rtt_ms * (1.0 + near_tie_share) then 1.0 - astray_share
-            else 0.0
-        end as sized_share
+        rtt_ms <= nearest_rtt_ms * (1.0 + near_tie_share) as is_near
     from ranked
 )
 

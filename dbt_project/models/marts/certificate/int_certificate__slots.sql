@@ -79,46 +79,6 @@ means as (
         routes.region_id
 ),
 
-loads_by_hour as (
-    select
-        service_sets.plan_id,
-        service_sets.service_id,
-        routes.set_mask,
-        routes.region_id,
-        hours.hour_bin,
-        sum(cast(routes.sized_share * hours.peak_rps as decimal(38, 15))) as load_rps
-    from service_sets
-    inner join routes
-        on service_sets.set_mask = routes.set_mask
-    inner join {{ ref('int_certificate__client_hours') }} as hours
-        on service_sets.plan_id = hours.plan_id
-        and service_sets.service_id = hours.service_id
-        and routes.client_id = hours.client_id
-        and routes.is_caller = hours.is_caller
-    where hours.can_be_a_peak
-    group by
-        service_sets.plan_id,
-        service_sets.service_id,
-        routes.set_mask,
-        routes.region_id,
-        hours.hour_bin
-),
-
-peaks as (
-    select
-        plan_id,
-        service_id,
-        set_mask,
-        region_id,
-        cast(max(load_rps) as double) as peak_rps
-    from loads_by_hour
-    group by
-        plan_id,
-        service_id,
-        set_mask,
-        region_id
-),
-
 final as (
     select
         service_sets.plan_id,
@@ -143,7 +103,7 @@ final as (
         and service_sets.service_id = means.service_id
         and service_sets.set_mask = means.set_mask
         and set_regions.region_id = means.region_id
-    left join peaks
+    left join {{ ref('int_certificate__peaks') }} as peaks
         on service_sets.plan_id = peaks.plan_id
         and service_sets.service_id = peaks.service_id
         and service_sets.set_mask = peaks.set_mask
