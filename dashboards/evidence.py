@@ -10,7 +10,14 @@ import streamlit as st
 
 from dashboards import charts, parts, theme, words
 
-LAYERS = {"twin": "twin (same demand)", "switchback": "switchback (coin)"}
+LAYERS = {
+    "twin": "twin (same demand)",
+    "switchback": "switchback (coin)",
+    "cluster_switchback": "switchback by community (coins)",
+    "stepped_wedge": "stepped wedge (random order)",
+    "observational": "past moves (correlation)",
+    "shadow": "shadow (model)",
+}
 
 
 def cells(rows: pd.DataFrame, column: str, *, signed: bool = False) -> list[str]:
@@ -235,6 +242,9 @@ def calibration(rows: pd.DataFrame, verdict: pd.Series[Any]) -> None:
                 f"{words.share(lo)} … {words.share(hi)}"
                 for lo, hi in zip(rows["rate_lo"], rows["rate_hi"], strict=True)
             ],
+            "Coverage": rows["coverage"].map(words.share),
+            "Power": rows["power"].map(words.share),
+            "Bias (pp)": rows["bias_points"].map(words.number),
             "Runs": rows["runs"],
             "Kind": ["canary, must be caught" if c else "ours" for c in rows["is_canary"]],
             "Result": rows["status"].map({"green": "✓ as it should", "red": "✗ not so"}),

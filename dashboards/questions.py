@@ -111,9 +111,21 @@ UNITS = """
 select metric, block_id, observed_on, arm, value, unit, offered_requests
 from fct_experiment_units order by metric, observed_on
 """
+MONITOR = "select * from fct_experiment_monitor order by metric, blocks"
+POWER = "select * from fct_experiment_power order by design, metric, days, effect_share"
+GOALS = "select * from fct_experiment_goals order by goal_order"
+SERVICE_EFFECTS = """
+select * from fct_experiment_service_effects order by traffic_share desc, service_id
+"""
+PAST_MOVES = """
+select * from fct_experiment_moves order by moved_on desc, service_id, estimator
+"""
+OUTCOMES = """
+select * from fct_recommendation_outcomes order by status, service_id, recommendation_id
+"""
 CALIBRATION = """
 select * from fct_experiment_calibration
-order by is_canary, source, design, metric, estimator, scenario
+order by form, is_canary, source, design, metric, estimator, scenario
 """
 CRITICAL_SERVICES = """
 select service_id, service_name, team, tier from dim_services
@@ -235,3 +247,5 @@ EXCEPTIONS = "select * from fct_placement_exceptions order by rule, service_id, 
 REGION_IDS = "select region_id from dim_regions order by region_id"
 
 SERVICE_NAMES = "select service_id, service_name from dim_services order by service_id"
+
+REGRET = "select * from fct_decision_regret order by monthly_cost_usd"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, evidence, parts, questions, words
+from dashboards import charts, evidence, parts, proof, questions, words
 from dashboards.data import Snapshot, ask
 
 VERDICTS = {
@@ -47,8 +47,13 @@ def render() -> None:
     _classic(ask(snapshot, questions.CLASSIC), results)
     _baselines(ask(snapshot, questions.BASELINES))
     evidence.power(results, ask(snapshot, questions.UNITS))
+    proof.planned(ask(snapshot, questions.POWER))
+    proof.looks(ask(snapshot, questions.MONITOR))
     evidence.calibration(ask(snapshot, questions.CALIBRATION), verdict.iloc[0])
+    proof.promises(ask(snapshot, questions.GOALS))
     evidence.segments(results)
+    proof.services(ask(snapshot, questions.SERVICE_EFFECTS))
+    proof.past(snapshot, results)
     _critical(snapshot, results)
     _placements(ask(snapshot, questions.PLACEMENTS))
     _limits()

@@ -19,6 +19,12 @@ def tables(as_of: datetime) -> dict[str, list[Row]]:
         "fct_experiment_baselines": _baselines(),
         "fct_experiment_units": _units(),
         "fct_experiment_calibration": _calibration(),
+        "fct_experiment_monitor": _monitor(),
+        "fct_experiment_power": _power(),
+        "fct_experiment_goals": _goals(),
+        "fct_experiment_service_effects": _service_effects(),
+        "fct_experiment_moves": _moves(),
+        "fct_recommendation_outcomes": _outcomes(),
     }
 
 
@@ -166,6 +172,7 @@ def _units() -> list[Row]:
 def _calibration() -> list[Row]:
     return [
         {
+            "form": "short",
             "source": "noise_world",
             "design": "switchback",
             "metric": "latency_mean",
@@ -180,3 +187,125 @@ def _calibration() -> list[Row]:
         }
         for estimator, rate, canary in (("sign_flip", 0.047, False), ("t_rows", 0.57, True))
     ]
+
+
+def _monitor() -> list[Row]:
+    return [
+        {
+            "experiment_id": EXPERIMENT,
+            "metric": metric,
+            "blocks": blocks,
+            "log_e": blocks * slope,
+            "always_valid_p": 1.0 if blocks * slope < 0 else 2.718 ** (-blocks * slope),
+            "rel_lo": -0.12 if blocks >= 6 else None,
+            "rel_hi": -0.02 if blocks >= 6 else None,
+            "decision": "stop" if blocks * slope >= 3 else "continue",
+        }
+        for metric, slope in (("latency_mean", 0.5), ("latency_p95", -0.1))
+        for blocks in range(1, 9)
+    ]
+
+
+def _power() -> list[Row]:
+    known = [
+        {
+            "experiment_id": EXPERIMENT,
+            "design": "switchback",
+            "metric": "latency_mean",
+            "days": days,
+            "effect_share": effect,
+            "alpha": 0.05,
+            "power": min(1.0, effect * days / 3),
+            "mde80": 1.4 / days,
+            "runs": 500,
+            "status": "ok",
+            "reason": None,
+        }
+        for days in (14, 28, 56)
+        for effect in (0.02, 0.05)
+    ]
+    refused = known[0] | {
+        "design": "cluster_switchback",
+        **dict.fromkeys(("alpha", "power", "mde80")),
+        "status": "refused",
+        "reason": "31% of call volume crosses communities, limit 15%",
+    }
+    return [*known, refused]
+
+
+def _goals() -> list[Row]:
+    return [
+        {
+            "goal_id": goal,
+            "goal_order": order,
+            "meaning": "false alarms where nothing differs",
+            "target": "in [4 %, 6 %]",
+            "observed": "5.10 %",
+            "status": status,
+        }
+        for order, (goal, status) in enumerate((("G1a", "met"), ("G7b", "missed")), start=1)
+    ]
+
+
+def _service_effects() -> list[Row]:
+    row: Row = {"experiment_id": EXPERIMENT, "traffic_share": 0.6, "status": "ok", "reason": None}
+    known = {"control_ms": 60.0, "treatment_ms": 54.0, "rel_effect": -0.1}
+    known |= {"rel_lo": -0.12, "rel_hi": -0.08, "shrunk_effect": -0.09, "p_adjusted": 0.01}
+    silent = {"traffic_share": 0.0, "status": "insufficient", "reason": "0 days with requests"}
+    return [
+        row | {"service_id": "svc-001"} | known,
+        row | {"service_id": "svc-002"} | silent,
+    ]
+
+
+def _moves() -> list[Row]:
+    row: Row = {
+        "experiment_id": EXPERIMENT,
+        "service_id": "svc-001",
+        "moved_on": date(2026, 8, 1),
+        "estimator": "matched_did",
+        "from_regions": "us-east-1",
+        "to_regions": "eu-west-1",
+        "rel_effect": -0.2,
+        "rel_lo": -0.28,
+        "rel_hi": -0.11,
+        "placebo_p": 0.01,
+        "placebos": 200,
+        "grade": "B",
+        "move_reason": "rolled_out",
+        "traffic_share": 0.6,
+        "status": "ok",
+        "reason": "moved because rolled_out, which is not latency; placebos pass",
+        "sentence": "svc-001 was 20% faster after the move than services that stayed",
+    }
+    refused = dict.fromkeys(("rel_effect", "rel_lo", "rel_hi", "placebo_p", "grade", "sentence"))
+    refused |= {"service_id": "svc-002", "status": "refused", "placebos": 0}
+    return [row, row | refused | {"reason": "another move inside the window"}]
+
+
+def _outcomes() -> list[Row]:
+    row: Row = {
+        "recommendation_id": "e" * 32,
+        "plan_id": "d" * 32,
+        "service_id": "svc-001",
+        "advised_through_on": date(2026, 7, 20),
+        "moved_on": date(2026, 8, 1),
+        "from_regions": "us-east-1",
+        "to_regions": "eu-west-1",
+        "predicted_effect": -0.22,
+        "predicted_lo": -0.3,
+        "predicted_hi": -0.15,
+        "interval_level": 0.8,
+        "realised_effect": -0.2,
+        "realised_lo": -0.28,
+        "realised_hi": -0.11,
+        "is_covered": True,
+        "grade": "B",
+        "error_ratio": 0.27,
+        "status": "ok",
+        "reason": "moved because rolled_out, which is not latency; placebos pass",
+    }
+    unseen = dict.fromkeys(("moved_on", "realised_effect", "realised_lo", "realised_hi"))
+    unseen |= dict.fromkeys(("is_covered", "grade", "error_ratio"))
+    unseen |= {"recommendation_id": "f" * 32, "status": "insufficient"}
+    return [row, row | unseen | {"reason": "the advised regions have not been seen yet"}]

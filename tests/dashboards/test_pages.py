@@ -223,3 +223,31 @@ def test_the_t_statistic_is_shown_as_not_used_for_the_decision(data_folder: Path
     classic = next(t.value for t in app.table if "Line" in t.value.columns)
     assert "T_statistic" in set(classic["Line"])
     assert "< 0.001" in shown
+
+
+def test_ab_page_shows_looks_power_promises_and_past_advice(data_folder: Path) -> None:
+    fixture_snapshot.build(data_folder, "full")
+    app = open_page("ab_test")
+    assert_healthy(app)
+    said = words_on(app)
+    assert "1 of 2 metrics passed the line at which one stops" in "\n".join(
+        str(part.value) for part in app.subheader
+    )
+    assert "31% of call volume crosses communities, limit 15%" in said
+    assert "1 of 2 goals" in said
+    assert "1 missed" in said
+    assert "svc-001 was 20% faster after the move" in said
+    assert "1 piece of advice can be judged" in said
+    # A service without requests has no effect to show, rather than one of zero.
+    assert "1 service faster, 0 slower" in said
+
+
+def test_ab_page_says_when_the_long_calibration_never_ran(data_folder: Path) -> None:
+    path = fixture_snapshot.build(data_folder, "full")
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("delete from fct_experiment_goals")
+        connection.execute("delete from fct_experiment_monitor")
+    said = words_on(open_page("ab_test"))
+    assert "`make calibrate`" in said
+    assert "nothing to look at" in said
