@@ -7,6 +7,7 @@ objectives, one latency per region. :func:`plain` takes those out of an instance
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import highspy
 import numpy as np
@@ -17,6 +18,9 @@ from ml.placement.fleet import GB_PER_KB, SECONDS_PER_HOUR
 from ml.placement.instance import Floats, Instance
 
 _CEIL_SLACK = 1e-9
+# Numbers of rows and of columns, factors; and with them the limits of the rows.
+_Term = tuple[Any, Any, Any]
+_Block = tuple[Any, Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -92,53 +96,81 @@ def solve_whole_programme(instance: Instance, today: Today, seconds: float) -> W
 
 
 def _model(one: Instance, today: Today) -> highspy.HighsLp:
-    s, r, o = one.n_services, one.n_regions, one.n_origins
-    hours = one.peak_rps.shape[2]
-    opened = np.arange(s * r).reshape(s, r)
-    count = s * r + opened
-    routed = 2 * s * r + np.arange(s * o * r).reshape(s, o, r)
-    blocks: list[tuple[Floats, Floats, Floats, Floats, Floats]] = []
+    rows = _Rows(one)
+    rows.add_counts()
+    rows.add_routes()
+    rows.add_capacity()
+    return _lp(one, _cost(one, today), rows.blocks)
 
-    def add(n: int, terms: list[tuple[Floats, Floats, Floats]], low: Floats, high: Floats) -> None:
+
+@dataclass
+class _Rows:
+    """Blocks of rows; columns are open (S, R), counts (S, R), then routes (S, O, R)."""
+
+    one: Instance
+
+    def __post_init__(self) -> None:
+        s, r, o = self.one.n_services, self.one.n_regions, self.one.n_origins
+        self.shape = s, o, r
+        self.opened = np.arange(s * r).reshape(s, r)
+        self.count = s * r + self.opened
+        self.routed = 2 * s * r + np.arange(s * o * r).reshape(s, o, r)
+        self.blocks: list[_Block] = []
+
+    def _add(self, n: int, terms: list[_Term], low: Any, high: Any) -> None:
+        """Add n rows; each term is row numbers, column numbers and factors, broadcast alike."""
         rows, columns, values = (
             np.concatenate([np.broadcast_to(t[i], np.shape(t[1])).ravel() for t in terms])
             for i in range(3)
         )
-        blocks.append((rows, columns, values, np.broadcast_to(low, n), np.broadcast_to(high, n)))
+        limits = np.broadcast_to(low, n), np.broadcast_to(high, n)
+        self.blocks.append((rows, columns, values, *limits))
 
-    inf = np.inf
-    each = np.arange(s)[:, None]
-    cap = np.minimum(one.max_regions, one.policy.max_regions_cap)
-    add(s, [(each, opened, 1.0)], one.min_regions.astype(float), cap.astype(float))
-    pair = np.arange(s * r).reshape(s, r)
-    least = -float(one.policy.min_instances)
-    add(s * r, [(pair, count, 1.0), (pair, opened, least)], 0.0, inf)
-    rate = one.full_rate * one.policy.utilisation_target
-    load = np.arange(s * r * hours).reshape(s, 1, r, hours)
-    demand = -np.broadcast_to(one.peak_rps[:, :, None, :], (s, o, r, hours))
-    columns = np.broadcast_to(routed[..., None], (s, o, r, hours))
-    rates = np.broadcast_to(rate[:, None, None], (s, r, hours))
-    counted = np.broadcast_to(count[..., None], (s, r, hours))
-    slack = np.broadcast_to(-_CEIL_SLACK * rate[:, None, None], (s, r, hours)).ravel()
-    add(s * r * hours, [(load, columns, demand), (load[:, 0], counted, rates)], slack, inf)
-    client = np.arange(s * o).reshape(s, o, 1)
-    add(s * o, [(client, routed, 1.0)], 1.0, 1.0)
-    cell = np.arange(s * o * r).reshape(s, o, r)
-    wide = np.broadcast_to(opened[:, None, :], (s, o, r))
-    add(s * o * r, [(cell, routed, -1.0), (cell, wide, 1.0)], 0.0, inf)
-    # The nearest open region serves: whoever is open forbids all that are farther.
-    order = np.argsort(one.rtt_ms[:o], axis=1, kind="stable")
-    place = np.argsort(order, axis=1)
-    oo, near, here = np.nonzero(place[:, :, None] <= place[:, None, :])
-    rows = (np.arange(s)[:, None] * o + oo) * r + here
-    terms = [(rows, routed[:, oo, near], 1.0), (cell, wide, -1.0)]
-    add(s * o * r, terms, 0.0, inf)
-    limited = np.flatnonzero(np.isfinite(one.capacity_vcpu))
-    if limited.size:
-        at = np.broadcast_to(np.arange(limited.size), (s, limited.size))
-        cores = np.broadcast_to(one.cpu_cores[:, None], at.shape)
-        add(limited.size, [(at, count[:, limited], cores)], -inf, one.capacity_vcpu[limited])
-    return _lp(one, _cost(one, today), blocks)
+    def add_counts(self) -> None:
+        """Ask for as many regions as the rules want, and instances for the peak of each."""
+        one, (s, o, r), hours = self.one, self.shape, self.one.peak_rps.shape[2]
+        cap = np.minimum(one.max_regions, one.policy.max_regions_cap)
+        each = np.arange(s)[:, None]
+        self._add(s, [(each, self.opened, 1.0)], one.min_regions.astype(float), cap.astype(float))
+        pair, least = np.arange(s * r).reshape(s, r), -float(one.policy.min_instances)
+        self._add(s * r, [(pair, self.count, 1.0), (pair, self.opened, least)], 0.0, np.inf)
+        rate = (one.full_rate * one.policy.utilisation_target)[:, None, None]
+        load = np.arange(s * r * hours).reshape(s, 1, r, hours)
+        demand = -np.broadcast_to(one.peak_rps[:, :, None, :], (s, o, r, hours))
+        routed = np.broadcast_to(self.routed[..., None], (s, o, r, hours))
+        counted = np.broadcast_to(self.count[..., None], (s, r, hours))
+        slack = np.broadcast_to(-_CEIL_SLACK * rate, (s, r, hours)).ravel()
+        terms = [
+            (load, routed, demand),
+            (load[:, 0], counted, np.broadcast_to(rate, (s, r, hours))),
+        ]
+        self._add(s * r * hours, terms, slack, np.inf)
+
+    def add_routes(self) -> None:
+        """Serve every client once, from its nearest open region."""
+        s, o, r = self.shape
+        client = np.arange(s * o).reshape(s, o, 1)
+        self._add(s * o, [(client, self.routed, 1.0)], 1.0, 1.0)
+        cell = np.arange(s * o * r).reshape(s, o, r)
+        wide = np.broadcast_to(self.opened[:, None, :], (s, o, r))
+        self._add(s * o * r, [(cell, self.routed, -1.0), (cell, wide, 1.0)], 0.0, np.inf)
+        order = np.argsort(self.one.rtt_ms[:o], axis=1, kind="stable")
+        place = np.argsort(order, axis=1)
+        # A region that is open forbids all that are farther.
+        at, near, here = np.nonzero(place[:, :, None] <= place[:, None, :])
+        rows = (np.arange(s)[:, None] * o + at) * r + here
+        terms = [(rows, self.routed[:, at, near], 1.0), (cell, wide, -1.0)]
+        self._add(s * o * r, terms, 0.0, np.inf)
+
+    def add_capacity(self) -> None:
+        """Limit the vCPU of regions."""
+        limited = np.flatnonzero(np.isfinite(self.one.capacity_vcpu))
+        if limited.size:
+            shape = (self.shape[0], limited.size)
+            at = np.broadcast_to(np.arange(limited.size), shape)
+            cores = np.broadcast_to(self.one.cpu_cores[:, None], shape)
+            high = self.one.capacity_vcpu[limited]
+            self._add(limited.size, [(at, self.count[:, limited], cores)], -np.inf, high)
 
 
 def _cost(one: Instance, today: Today) -> Floats:
@@ -155,7 +187,7 @@ def _cost(one: Instance, today: Today) -> Floats:
     return np.concatenate((opened.ravel(), one.instance_usd.ravel(), routed.ravel()))
 
 
-def _lp(one: Instance, cost: Floats, blocks: list[tuple[Floats, ...]]) -> highspy.HighsLp:
+def _lp(one: Instance, cost: Floats, blocks: list[_Block]) -> highspy.HighsLp:
     starts = np.cumsum([0] + [len(b[3]) for b in blocks])
     rows = np.concatenate([b[0] + at for b, at in zip(blocks, starts, strict=False)])
     columns, values = (np.concatenate([b[i] for b in blocks]) for i in (1, 2))

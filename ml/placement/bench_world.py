@@ -87,7 +87,7 @@ def load_world(regions: int) -> World:
         column("vcpu_hour_usd"),
         column("memory_gb_hour_usd"),
         column("egress_internet_usd_per_gb"),
-        np.round(np.vstack((way, between)), 3),
+        np.asarray(np.round(np.vstack((way, between)), 3), dtype=np.float64),
         people[:, 1] / 15.0,
         people[:, 2],
     )

@@ -7,13 +7,14 @@ proof that no plan exists, and neither.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from ml.placement.columns_dual import Ascent, Plan, Report, Stop, ascend, certified
 from ml.placement.columns_exchange import Exchange
+from ml.placement.columns_ledger import Ledger
 from ml.placement.columns_pool import Pool, Rows
 from ml.placement.columns_solver import Programme
 from ml.placement.columns_types import Pricer
@@ -48,6 +49,11 @@ class Warm:
 
     duals: Floats
     pool: Pool
+    floor: Floats | None = None
+    """Value that no plan outside the pool is below at prices of nothing, ``(S,)``; valid while
+    no plan became possible or cheaper."""
+    limits: Floats | None = None
+    """Of the rows it was solved for, ``(2 R + 1,)``."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Solved:
     """Units missing of every row; with a proof, of no plan can be less in all."""
     overload: float
     is_exact: bool
+    floor: Floats | None = None
+    limits: Floats | None = None
 
     @property
     def gap(self) -> float:
@@ -79,7 +87,7 @@ class Solved:
     @property
     def warm(self) -> Warm:
         """What a later solve may start from."""
-        return Warm(self.duals, self.pool)
+        return Warm(self.duals, self.pool, self.floor, self.limits)
 
 
 def solve_columns(
@@ -88,7 +96,6 @@ def solve_columns(
     scale: Floats,
     options: Options | None = None,
     *,
-    width: int = 8,
     warm: Warm | None = None,
     stop: Stop | None = None,
     report: Report | None = None,
@@ -100,25 +107,36 @@ def solve_columns(
         rows: Limits.
         scale: A usual price of each row, $ per unit, ``(2 R + 1,)``.
         options: Budgets.
-        width: Most regions of any plan, those that run today included.
         warm: Prices and plans of an earlier solve; plans must still cost what they did.
         stop: Asked between rounds; true returns the best found so far.
         report: Told after every round.
     """
-    return _Solve(pricer, rows, scale, options or Options(), width, stop, report).run(warm)
+    return _Solve(
+        pricer,
+        Ledger(pricer, rows, None if warm is None else warm.floor),
+        rows,
+        scale,
+        options or Options(),
+        stop,
+        report,
+    ).run(warm)
 
 
 @dataclass
 class _Solve:
     pricer: Pricer
+    ledger: Ledger
     rows: Rows
     scale: Floats
     options: Options
-    width: int
     stop: Stop | None
     report: Report | None
 
     def run(self, warm: Warm | None) -> Solved:
+        found = self._run(warm)
+        return replace(found, floor=self.ledger.floor, limits=self.rows.limits)
+
+    def _run(self, warm: Warm | None) -> Solved:
         ascent = self._ascend(warm)
         chosen, over = self._round(ascent)
         for _ in range(self.options.repairs):
@@ -138,12 +156,12 @@ class _Solve:
         o, n = self.options, len(self.rows.vcpu)
         if warm is None:
             cores, memory = self.pricer.cpu_cores, self.pricer.memory_gb
-            pool, start, step = Pool.empty(cores, memory, n, self.width), 0.0 * self.scale, 0.3
+            pool, start, step = Pool.empty(cores, memory, n), 0.0 * self.scale, 0.3
         else:
             pool, start, step = warm.pool, warm.duals, 0.02
         plan = Plan(o.best, o.tolerance, o.max_rounds, 1.0, o.box_max)
         return ascend(
-            self.pricer, self.rows, pool, start, step * self.scale, self.scale, plan,
+            self.ledger, self.rows, pool, start, step * self.scale, self.scale, plan,
             stop=self.stop, report=self.report,
         )  # fmt: skip
 
@@ -197,10 +215,7 @@ class _Solve:
             touched = np.flatnonzero(self._touching(pool, chosen))
             batch = self.pricer.price(self.rows.prices(raised), self.options.best, touched)
             pool = pool.with_batch(batch)
-        return Ascent(
-            pool, ascent.duals, ascent.lower_micro, ascent.model_micro, ascent.rounds,
-            ascent.stop_reason, ascent.shortage, ascent.best_value,
-        )  # fmt: skip
+        return replace(ascent, pool=pool)
 
     def _without_plan(self, ascent: Ascent, chosen: Ints, over: float) -> Solved:
         """Prove that no plan exists, or say that it is not known."""
@@ -209,7 +224,7 @@ class _Solve:
         ones = np.ones(n)
         start = np.where(self._over_rows(ascent.pool, chosen), 1.0, 0.0)
         proof = ascend(
-            self.pricer, self.rows, ascent.pool, start, 2.0 * ones, ones, plan, stop=self.stop
+            self.ledger, self.rows, ascent.pool, start, 2.0 * ones, ones, plan, stop=self.stop
         )
         is_proven = proof.lower_micro > 0
         shortage = proof.shortage if is_proven else np.zeros(n)
@@ -250,23 +265,17 @@ class _Solve:
         taken = programme.whole()
         chosen = _moved(found.pool, pool, found.chosen)
         if taken is None or taken.sum() != len(chosen):
-            return Solved(**{**vars(found), "pool": pool, "chosen": chosen})
+            return replace(found, pool=pool, chosen=chosen)
         trial = near[np.flatnonzero(taken)]
         upper = int(pool.cost_micro[trial].sum())
         if self._overload(pool, trial) > 0 or upper > found.upper_micro:
             trial, upper = chosen, found.upper_micro
         exact = is_complete and programme.is_optimal()
-        return Solved(
-            **{**vars(found), "pool": pool, "chosen": trial, "upper_micro": upper,
-               "is_exact": exact}
-        )  # fmt: skip
+        return replace(found, pool=pool, chosen=trial, upper_micro=upper, is_exact=exact)
 
 
 def _moved(old: Pool, new: Pool, columns: Ints) -> Ints:
     """Return the numbers in ``new`` of columns of ``old``."""
-    width = new.n_regions
-    if width > 62:
-        raise ValueError(f"{width} regions, must be at most 62")
     order = np.lexsort((new.mask, new.service))
     key_new = np.rec.fromarrays((new.service[order], new.mask[order]))
     key_old = np.rec.fromarrays((old.service[columns], old.mask[columns]))

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ml.placement.columns_ledger import Ledger
 from ml.placement.columns_pool import Pool, Rows
 from ml.placement.columns_solver import Programme
-from ml.placement.columns_types import Batch, Pricer
 from ml.placement.fleet import MICRO
 from ml.placement.instance import Flags, Floats, Ints
 
@@ -72,17 +72,24 @@ Stop = Callable[[], bool]
 Report = Callable[[Progress], None]
 
 
-def certified(batch: Batch, duals: Floats, limits: Floats, cost_weight: float = 1.0) -> int:
-    """Return the bound from one exact pricing of all services, micro-dollars rounded down."""
+def certified(value: Floats, duals: Floats, limits: Floats, cost_weight: float = 1.0) -> int:
+    """Return the bound from each service's least value, micro-dollars rounded down.
+
+    Args:
+        value: Least value over all plans of each service at the prices, ``(S,)`` micro-dollars.
+        duals: Prices of the rows, none negative, ``(2 R + 1,)``.
+        limits: Of the rows; a row with a price has a finite limit.
+        cost_weight: As the plans were priced.
+    """
     rows = duals > 0
     rent = math.fsum((duals[rows] * limits[rows] * MICRO).tolist())
     # Without costs, plans that are better by less than this are not looked for.
-    error = (_VALUE_ERROR if cost_weight else 2e-3) * len(batch.services) + 1e-12 * abs(rent)
-    return math.floor(math.fsum(batch.value[:, 0].tolist()) - rent - error)
+    error = (_VALUE_ERROR if cost_weight else 2e-3) * len(value) + 1e-12 * abs(rent)
+    return math.floor(math.fsum(value.tolist()) - rent - error)
 
 
 def ascend(
-    pricer: Pricer,
+    ledger: Ledger,
     rows: Rows,
     pool: Pool,
     start: Floats,
@@ -90,21 +97,19 @@ def ascend(
     scale: Floats,
     plan: Plan,
     *,
-    services: Ints | None = None,
     stop: Stop | None = None,
     report: Report | None = None,
 ) -> Ascent:
     """Raise the bound until the known plans allow little more.
 
     Args:
-        pricer: Prices services.
+        ledger: Prices services that need it.
         rows: Limits.
         pool: Plans known before.
         start: First prices, ``(2 R + 1,)``.
         radius: First half-width of the box.
         scale: A usual price of each row; steps and limits are measured by it.
         plan: Tolerances.
-        services: Which services take part; all by default.
         stop: Asked after every round; true ends the ascent.
         report: Told after every round.
     """
@@ -113,16 +118,10 @@ def ascend(
     trial, best = kept, None
     reason, rounds = "rounds", 0
     for rounds in range(1, plan.max_rounds + 1):
-        limit = _known_limit(
-            pool, trial, plan, len(pool.cpu_cores) if services is None else len(services)
-        )
-        batch = pricer.price(rows.prices(trial, plan.cost_weight), plan.best, services, limit)
-        lower = certified(batch, trial, limits, plan.cost_weight)
-        pool = pool.with_batch(batch)
+        value, pool, evaluated = ledger.price(pool, trial, plan.best, plan.cost_weight)
+        lower = certified(value, trial, limits, plan.cost_weight)
         if best is None or lower > best.lower_micro:
-            best = Ascent(
-                pool, trial, lower, 0.0, rounds, "", np.zeros_like(limits), batch.value[:, 0]
-            )
+            best = Ascent(pool, trial, lower, 0.0, rounds, "", np.zeros_like(limits), value)
             kept = trial
         else:
             radius = radius * 0.5
@@ -130,7 +129,7 @@ def ascend(
         model, trial, short = best_in_box(pool, rows, *box, plan.cost_weight)
         best = replace(best, pool=pool, rounds=rounds, model_micro=model, shortage=short)
         if report is not None:
-            report(Progress(rounds, best.lower_micro, model, pool.n, batch.evaluated))
+            report(Progress(rounds, best.lower_micro, model, pool.n, evaluated))
         at_edge = _at_edge(trial, box)
         slack = plan.tolerance * max(1.0, abs(best.lower_micro))
         if model - best.lower_micro <= slack and not at_edge.any():
@@ -146,17 +145,6 @@ def ascend(
         radius = np.where(at_edge, 2.0 * radius, np.maximum(1.5 * moved, 0.25 * radius))
     assert best is not None
     return replace(best, stop_reason=reason)
-
-
-def _known_limit(pool: Pool, duals: Floats, plan: Plan, n: int) -> Floats | None:
-    """Return the value of each service's known plans that a pricing has to beat or repeat."""
-    counts = np.diff(pool.starts)
-    if len(counts) != n or counts.min(initial=plan.best) < 1 or plan.cost_weight == 0:
-        return None
-    value = pool.value(duals, plan.cost_weight)
-    order = np.lexsort((value, pool.service))
-    last = pool.starts[:-1] + np.minimum(counts, plan.best) - 1
-    return np.asarray(np.where(counts >= plan.best, value[order[last]], np.inf) + 0.5)
 
 
 def _box(

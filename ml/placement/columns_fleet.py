@@ -15,7 +15,7 @@ from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.kernel import KernelPricer
 from ml.placement.kernel_clients import UserClients
 from ml.placement.kernel_jit import is_available
-from ml.placement.kernel_today import Judged, home_sets, judge_sets, plain_today
+from ml.placement.kernel_today import Judged, judge_sets, plain_today
 
 _MOVE_USD = 0.1
 """A usual price of one added region, $ per hour: only the first steps depend on it."""
@@ -108,15 +108,17 @@ def solve_fleet(
         >>> solve_fleet(fleet_problem(bench_fleet(20, 3), compiled=False)).state
         'feasible'
     """
-    width = home_sets(problem.instance).shape[1]
     if warm is not None:
-        warm = Warm(warm.duals, _within(problem, warm.pool))
+        before = warm.limits
+        # More room may make plans possible that were never looked at.
+        is_narrower = before is not None and bool((problem.rows.limits <= before).all())
+        floor = warm.floor if is_narrower else None
+        warm = replace(warm, pool=_within(problem, warm.pool), floor=floor)
     return solve_columns(
         problem.pricer,
         problem.rows,
         problem.scale,
         options,
-        width=width,
         warm=warm,
         stop=stop,
         report=report,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from ml.placement.fleet import MICRO
 from ml.placement.instance import Floats, Ints
 
 _CHUNK = 50_000
+_Kind = TypeVar("_Kind", np.int16, np.int32)
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,10 @@ class Pool:
     n_regions: int
 
     @classmethod
-    def empty(cls, cpu_cores: Floats, memory_gb: Floats, n_regions: int, width: int) -> Pool:
+    def empty(cls, cpu_cores: Floats, memory_gb: Floats, n_regions: int) -> Pool:
         """Return a pool without columns."""
         none = np.zeros(0, dtype=np.int64)
-        slots = np.zeros((0, width))
+        slots = np.zeros((0, 1))
         return cls(
             none, none, none, slots.astype(np.int16), slots.astype(np.int32), none,
             cpu_cores, memory_gb, n_regions,
@@ -83,6 +85,7 @@ class Pool:
         bits = np.where(regions >= 0, np.int64(1) << np.maximum(regions, 0).astype(np.int64), 0)
         service = np.concatenate((self.service, service))
         mask = np.concatenate((self.mask, bits.sum(axis=1)))
+        wide = max(self.regions.shape[1], regions.shape[1])
         order = np.lexsort((mask, service))
         is_new = np.ones(len(order), dtype=bool)
         is_new[1:] = (np.diff(service[order]) != 0) | (np.diff(mask[order]) != 0)
@@ -91,8 +94,8 @@ class Pool:
             service[kept],
             mask[kept],
             np.concatenate((self.cost_micro, cost))[kept],
-            np.concatenate((self.regions, regions))[kept],
-            np.concatenate((self.instances, instances))[kept],
+            np.concatenate((_wide(self.regions, wide, -1), _wide(regions, wide, -1)))[kept],
+            np.concatenate((_wide(self.instances, wide, 0), _wide(instances, wide, 0)))[kept],
             np.concatenate((self.added, added))[kept],
             self.cpu_cores,
             self.memory_gb,
@@ -149,3 +152,8 @@ class Pool:
         size = (self.regions >= 0).sum(axis=1)
         order = np.lexsort((self.mask, size, value, self.service))
         return np.asarray(order[self.starts[:-1]])
+
+
+def _wide(values: NDArray[_Kind], width: int, fill: int) -> NDArray[_Kind]:
+    missing = width - values.shape[1]
+    return np.pad(values, ((0, 0), (0, missing)), constant_values=fill) if missing else values

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.placement.bench_calls import no_calls
 from ml.placement.columns_types import Batch, Prices
 from ml.placement.fleet import MICRO, describe_today
-from ml.placement.instance import Floats, Instance, Ints
+from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.pricing import PlanTable, chunk_size, price_all
 from ml.placement.subsets import SetSpace, build_space
 
@@ -103,7 +105,7 @@ class TablePricer:
         )
 
 
-def _wide(values: Ints, best: int) -> Ints:
+def _wide(values: NDArray[Any], best: int) -> NDArray[Any]:
     """Pad the second axis where there are fewer plans than asked for."""
     missing = best - values.shape[1]
     pad = [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2)
@@ -154,7 +156,7 @@ class NumpyPricer:
         return {}
 
     @cached_property
-    def is_stuck(self) -> Ints:
+    def is_stuck(self) -> Flags:
         """Services without any plan that keeps their rules; complete after the first pricing."""
         return np.zeros(self.n_services, dtype=bool)
 

@@ -156,7 +156,7 @@ def _stray_usd(i: int, r: int, part: Part, local: Local) -> float:
             + part.cell[i, r, b, INSIDE] * local.astray[local.astray.shape[0] - 1, 1]
         )
         least = min(least, part.cell[i, r, b, FACTOR] * took)
-    return usd + least
+    return float(usd + least)
 
 
 @compiled
@@ -219,4 +219,4 @@ def own_bound(depth: int, i: int, fixed: Fixed, part: Part, tree: Tree) -> float
         # Fewer regions hold larger reserves than the largest set that the parts were made for.
         more = 1.0 / (depth - 1) - 1.0 / max(1, int(part.own[i, HIGH]) - 1)
         found += tree.facts[6] * max(0.0, more)
-    return found - fixed.cost_weight * (part.own[i, REPLICA] + part.own[i, BASE])
+    return float(found - fixed.cost_weight * (part.own[i, REPLICA] + part.own[i, BASE]))

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ml.placement.fleet import GB_PER_KB, SECONDS_PER_HOUR
-from ml.placement.instance import Floats, Instance, Ints
+from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.slots import Clients, Slots, meets_slo
 
 
@@ -67,7 +67,7 @@ class FixedClients:
     @property
     def n_clients(self) -> int:
         """Number of user origins and regions."""
-        return self.clients.mean_rps.shape[1]
+        return int(self.clients.mean_rps.shape[1])
 
     def part(self, services: Ints) -> Clients:
         """Return the clients of ``services``."""
@@ -131,7 +131,7 @@ def listed_slots(instance: Instance, clients: Clients, services: Ints, regions: 
     )
 
 
-def _shares(rtt: Floats, used: Ints, astray: Floats, near_tie: float) -> tuple[Floats, Floats]:
+def _shares(rtt: Floats, used: Flags, astray: Floats, near_tie: float) -> tuple[Floats, Floats]:
     """Return who serves what and who is sized for what, ``(n, K, C)`` each."""
     way = np.where(used[..., None], rtt, np.inf)
     size = np.maximum(1, used.sum(axis=1))[:, None, None]

@@ -39,7 +39,7 @@ def bucket_of(fixed: Fixed, utilisation: float) -> int:
     for b in range(last):
         if utilisation - SLACK <= fixed.buckets[b]:
             return b
-    return last
+    return int(last)
 
 
 @compiled

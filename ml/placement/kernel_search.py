@@ -165,12 +165,12 @@ def _keep_in_time(depth: int, count: int, left: int, local: Local, tree: Tree) -
 def _is_before(i: int, t: int, value: float, ids: Ints, k: int, best: Best) -> bool:
     """Order plans by value, then number of regions, then region numbers."""
     if value != best.value[i, t]:
-        return value < best.value[i, t]
+        return bool(value < best.value[i, t])
     if k != best.plan[i, t, HOLDS]:
-        return k < best.plan[i, t, HOLDS]
+        return bool(k < best.plan[i, t, HOLDS])
     for j in range(k):
         if ids[j] != best.plan[i, t, REGIONS + j]:
-            return ids[j] < best.plan[i, t, REGIONS + j]
+            return bool(ids[j] < best.plan[i, t, REGIONS + j])
     return False
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.placement.evaluate import Assessed, Today, assess
 from ml.placement.fleet import MICRO, migration_usd
-from ml.placement.instance import Floats, Instance, Ints
+from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.kernel_clients import Source, listed_slots
 
 _CHUNK = 1_000
@@ -86,7 +86,7 @@ def _assessed(
     return assess(instance, slots, today, shift, onward)
 
 
-def listed(member: Ints, width: int) -> Ints:
+def listed(member: Flags, width: int) -> Ints:
     """Return the regions flagged in each row, ascending, -1 where there are fewer than ``width``.
 
     Example:

@@ -89,7 +89,7 @@ def _met(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, more
         for c in range(local.marks[SIZE, 0]):
             if local.marks[NEAR, c] == j:
                 found += local.ok[b, r, c]
-    return found / local.astray[local.astray.shape[0] - 1, 2]
+    return float(found / local.astray[local.astray.shape[0] - 1, 2])
 
 
 @compiled

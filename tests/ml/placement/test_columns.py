@@ -1,0 +1,259 @@
+"""Column generation: its certificate, its three ends, and the plans it leads to."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml.placement.bench_fleet import bench_fleet
+from ml.placement.bench_whole import plain, solve_whole_programme
+from ml.placement.checker import check_plan
+from ml.placement.columns import Solved, solve_columns
+from ml.placement.columns_dual import certified
+from ml.placement.columns_fleet import FleetProblem, fleet_problem, solve_fleet
+from ml.placement.columns_pool import Pool, Rows
+from ml.placement.instance import Instance
+
+
+def _limited(services: int, regions: int, seed: int, **overrides: object) -> FleetProblem:
+    instance = bench_fleet(services, regions, seed=seed, capacity=True)
+    policy = replace(instance.policy, **overrides)
+    return fleet_problem(replace(instance, policy=policy))
+
+
+def _findings(problem: FleetProblem, solved: Solved) -> tuple[str, ...]:
+    regions = [row[row >= 0].tolist() for row in solved.pool.regions[solved.chosen]]
+    counts = solved.pool.instances[solved.chosen]
+    instances = [
+        dict(zip(listed, row[: len(listed)].tolist(), strict=True))
+        for listed, row in zip(regions, counts, strict=True)
+    ]
+    stuck = frozenset(np.flatnonzero(problem.is_stuck).tolist())
+    found = check_plan(problem.instance, regions, instances, solved.upper_micro, may_break=stuck)
+    return found.findings
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_plans_are_the_optimum_of_the_whole_programme(seed: int) -> None:
+    instance = plain(bench_fleet(20, 4, seed=seed, capacity=True))
+    problem = fleet_problem(instance)
+    found = solve_fleet(problem)
+    assert found.is_exact or found.gap == 0
+    whole = solve_whole_programme(instance, problem.today, 3.0)
+    # HiGHS may not be done: then its bound and its plan must still lie on either side.
+    assert found.upper_micro / 1e6 <= whole.upper_usd * (1 + 1e-6)
+    assert found.upper_micro / 1e6 >= whole.lower_usd * (1 - 1e-6)
+    assert found.lower_micro / 1e6 <= whole.upper_usd * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(("services", "regions", "gap"), [(150, 5, 2e-4), (600, 10, 1e-4)])
+def test_gap_is_certified_and_the_second_reading_agrees(
+    services: int, regions: int, gap: float
+) -> None:
+    problem = _limited(services, regions, 0)
+    found = solve_fleet(problem)
+    assert found.state == "feasible"
+    assert 0 <= found.gap <= gap
+    assert _findings(problem, found) == ()
+
+
+def test_plain_numpy_leads_to_the_same_plan() -> None:
+    instance = bench_fleet(120, 6, seed=3, capacity=True)
+    compiled = solve_fleet(fleet_problem(instance))
+    plain_numpy = solve_fleet(fleet_problem(instance, compiled=False))
+    assert (compiled.upper_micro, compiled.lower_micro) == (
+        plain_numpy.upper_micro,
+        plain_numpy.lower_micro,
+    )
+    assert np.array_equal(
+        compiled.pool.regions[compiled.chosen], plain_numpy.pool.regions[plain_numpy.chosen]
+    )
+
+
+def test_bound_is_below_every_feasible_plan_at_any_prices() -> None:
+    problem, rng = _limited(40, 5, 6), np.random.default_rng(6)
+    free = problem.pricer.price(problem.rows.prices(np.zeros(11)), 12)
+    plans = []
+    for _ in range(40):
+        at = [int(rng.integers(0, np.isfinite(v).sum())) for v in free.value]
+        every = np.arange(40)
+        vcpu = np.zeros(5)
+        for s, t in enumerate(at):
+            used = free.regions[s, t] >= 0
+            counts = free.instances[s, t][used] * problem.instance.cpu_cores[s]
+            np.add.at(vcpu, free.regions[s, t][used], counts)
+        plans.append((vcpu, int(free.cost_micro[every, at].sum())))
+    for _ in range(10):
+        duals = np.concatenate((rng.uniform(0, 0.05, 5), np.zeros(6)))
+        for vcpu, cost in plans:
+            # Each plan's own use as the limit: so every plan is feasible for its problem.
+            rows = Rows.of(vcpu)
+            batch = problem.pricer.price(rows.prices(duals), 1)
+            assert certified(batch.value[:, 0], duals, rows.limits) <= cost
+
+
+def test_more_capacity_never_costs_more_than_the_gap() -> None:
+    problem = _limited(200, 6, 8)
+    costs = []
+    for share in (0.9, 0.95, 1.0, 1.1):
+        wider = problem.with_capacity(problem.instance.capacity_vcpu * share)
+        found = solve_fleet(wider)
+        assert found.state == "feasible"
+        costs.append((found.upper_micro, found.upper_micro - found.lower_micro))
+    for (before, slack), (after, _) in itertools.pairwise(costs):
+        assert after <= before + slack
+
+
+def _pinned(instance: Instance, region: int, services: int) -> Instance:
+    """Some services may run in one region alone."""
+    blocker = instance.blocker.copy()
+    blocker[:services] = 3
+    blocker[:services, region] = 0
+    free = np.zeros(instance.n_services, dtype=bool)
+    return replace(
+        instance,
+        blocker=blocker,
+        min_regions=np.ones_like(instance.min_regions),
+        loss_proof=free,
+        slo_ms=np.full(instance.n_services, np.nan),
+    )
+
+
+def test_missing_capacity_is_proven_and_counted() -> None:
+    instance = _pinned(bench_fleet(60, 4, seed=2), 1, 30)
+    free = solve_fleet(fleet_problem(instance))
+    pinned = free.pool.use(free.chosen)[:30, 1].sum()
+    capacity = np.full(4, np.inf)
+    capacity[1] = pinned - 10.0
+    found = solve_fleet(fleet_problem(replace(instance, capacity_vcpu=capacity)))
+    assert found.state == "infeasible"
+    assert found.gap == float("inf")
+    assert found.shortage[1] == pytest.approx(10.0, abs=1e-3)
+    # With just enough, a plan exists: the proof does not fire early.
+    capacity[1] = pinned
+    assert solve_fleet(fleet_problem(replace(instance, capacity_vcpu=capacity))).state == "feasible"
+
+
+def test_deep_cuts_end_with_a_plan_or_a_proof() -> None:
+    ends = []
+    for seed in range(4):
+        problem = _limited(150, 6, 20 + seed)
+        cold = solve_fleet(problem)
+        largest = int(np.nanargmax(np.where(np.isfinite(problem.rows.vcpu), problem.rows.vcpu, 0)))
+        for cut in (0.95, 0.8, 0.7):
+            capacity = problem.instance.capacity_vcpu.copy()
+            capacity[largest] *= cut
+            smaller = problem.with_capacity(capacity)
+            found = solve_fleet(smaller, warm=cold.warm)
+            ends.append(found.state)
+            if found.state == "feasible":
+                assert _findings(smaller, found) == ()
+                assert found.gap < 1e-3
+    assert ends.count("unknown") == 0
+
+
+def test_warm_start_ends_within_the_cold_certificate() -> None:
+    problem = _limited(200, 6, 5)
+    first = solve_fleet(problem)
+    smaller = problem.with_capacity(problem.instance.capacity_vcpu * 0.97)
+    warm, cold = solve_fleet(smaller, warm=first.warm), solve_fleet(smaller)
+    assert warm.rounds <= cold.rounds
+    assert warm.lower_micro <= cold.upper_micro
+    assert cold.lower_micro <= warm.upper_micro
+
+
+def test_move_budget_is_kept_and_more_moves_never_cost_more() -> None:
+    costs = []
+    for budget in (20, 40, None):
+        problem = _limited(80, 5, 9, move_budget=budget, slo_demand_share=0.0)
+        problem = problem.with_capacity(np.full(5, np.inf))
+        found = solve_fleet(problem)
+        assert found.state == "feasible"
+        if budget is not None:
+            assert found.pool.added[found.chosen].sum() <= budget
+        assert _findings(problem, found) == ()
+        costs.append((found.upper_micro, found.upper_micro - found.lower_micro))
+    assert costs[0][0] > costs[2][0]
+    for (fewer, slack), (more, _) in itertools.pairwise(costs):
+        assert more <= fewer + slack
+
+
+def test_memory_rows_are_kept() -> None:
+    problem = fleet_problem(bench_fleet(80, 4, seed=7))
+    free = solve_fleet(problem)
+    memory = free.pool.total_use(free.chosen)[4:8]
+    limit = np.where(memory == memory.max(), np.floor(0.9 * memory), np.inf)
+    rows = Rows.of(np.full(4, np.inf), memory=limit)
+    found = solve_columns(problem.pricer, rows, problem.scale)
+    assert found.state == "feasible"
+    assert (found.pool.total_use(found.chosen)[4:8] <= limit + 1e-6).all()
+    assert free.upper_micro < found.upper_micro
+    assert found.gap < 1e-3
+
+
+def test_emergency_stop_returns_an_honest_gap() -> None:
+    problem = _limited(150, 6, 4)
+    rounds: list[int] = []
+    found = solve_fleet(problem, stop=lambda: True, report=lambda p: rounds.append(p.round))
+    assert rounds == [1]
+    best = solve_fleet(problem)
+    assert found.lower_micro <= best.upper_micro
+    if found.state == "feasible":
+        assert found.upper_micro >= best.lower_micro
+        assert _findings(problem, found) == ()
+        assert found.stop_reason == "time"
+    else:
+        assert found.state == "unknown"
+
+
+def test_without_limits_each_service_has_its_best_plan_and_no_gap() -> None:
+    problem = fleet_problem(bench_fleet(100, 8, seed=1))
+    found = solve_fleet(problem)
+    assert found.rounds == 1
+    assert found.upper_micro - found.lower_micro <= 1
+    assert not found.duals.any()
+
+
+def test_plans_known_twice_count_once() -> None:
+    problem = fleet_problem(bench_fleet(30, 4))
+    batch = problem.pricer.price(problem.rows.prices(np.zeros(9)), 3)
+    pool = Pool.empty(problem.pricer.cpu_cores, problem.pricer.memory_gb, 4)
+    once = pool.with_batch(batch)
+    assert once.with_batch(batch).n == once.n == int(np.isfinite(batch.value).sum())
+
+
+def test_calls_are_refused() -> None:
+    with pytest.raises(ValueError, match="must be none"):
+        fleet_problem(bench_fleet(30, 4, call_graph=True))
+
+
+_PRINTS = """
+import hashlib
+from ml.placement.bench_fleet import bench_fleet
+from ml.placement.columns_fleet import fleet_problem, solve_fleet
+found = solve_fleet(fleet_problem(bench_fleet(150, 6, seed=2, capacity=True)))
+parts = (found.pool.regions[found.chosen], found.duals, found.pool.mask)
+print(hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest(), found.upper_micro)
+"""
+
+
+def test_same_bytes_on_one_and_two_threads_and_any_hash_seed() -> None:
+    outputs = set()
+    for threads in ("1", "2"):
+        env = os.environ | {
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "NUMBA_NUM_THREADS": threads,
+            "PYTHONHASHSEED": threads,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", _PRINTS], env=env, capture_output=True, text=True, check=True
+        )
+        outputs.add(done.stdout)
+    assert len(outputs) == 1
