@@ -32,9 +32,8 @@ _WAITING_LADDER = (4.0, 1.0)
 _PUSHES = 2
 _AGAIN = 1
 _PUSH_FACTOR = 4.0
-# Larger tables are searched from today's plan alone: pricing them once takes seconds.
-_MANY_STARTS_CELLS = 100_000
-# Larger tables are rounded well, not exactly, at each step: a whole programme takes seconds there.
+# Larger tables are searched from today's plan alone, and rounded well, not exactly, at each step:
+# a search of many starts takes minutes there, a whole programme seconds.
 _EXACT_CELLS = 20_000
 
 
@@ -104,7 +103,7 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
         return search.ended(start, pairs=not quick)
     if quick:
         return search.ended(today.home)
-    if instance.n_services * len(space.sets) > _MANY_STARTS_CELLS:
+    if instance.n_services * len(space.sets) > _EXACT_CELLS:
         return search.ended(search.next(instance.usd_per_request_ms, today.home))
     begin = search.gathered(cheapest_sets(instance, space, today.home))
     ends = [search.ended(search.unslowed(begin)), search.ended(begin)]

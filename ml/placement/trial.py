@@ -14,12 +14,12 @@ from ml.placement.instance import Instance, Ints
 from ml.placement.master import Master
 from ml.placement.pricing import PlanTable
 from ml.placement.subsets import SetSpace
-from ml.placement.trial_ranks import Ranker, broken_in, move_limit, rank_of
+from ml.placement.trial_ranks import Rank, Ranker, broken_in, move_limit, rank_of
 
 # The cheapest sets of a service whose own proposal breaks a neighbour's rule.
-_VALUED = 24
-# Services moved by the parts of a proposal that are evaluated at once.
-_AHEAD = 24
+_VALUED, _LARGE = 24, 400
+# Services moved by the parts of a proposal that are evaluated at once: so many, or a part of all.
+_AHEAD, _AHEAD_PART = 24, 6
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class Trial:
     def _cheapest(self, s: int) -> list[tuple[int, int]]:
         ready = np.flatnonzero(self.table.is_open[s])
         order = np.argsort(self.table.cost_micro[s, ready], kind="stable")
-        return [(s, int(plan)) for plan in ready[order][:_VALUED]]
+        few = self.instance.n_services > _LARGE
+        return [(s, int(plan)) for plan in ready[order][: _VALUED // 4 if few else _VALUED]]
 
     def _value(self, pairs: list[tuple[int, int]], known: set[tuple[int, int]]) -> None:
         """Write the exact value of plans into the table, or close those that break a rule."""
@@ -110,18 +111,31 @@ class Trial:
 
         base, services = self._here, self.changed
         todo = _halves(0, services.size)
+        is_large = self.instance.n_services > _LARGE
+        ahead_most = self.instance.n_services // _AHEAD_PART if is_large else _AHEAD
         while todo:
             # Looking ahead costs little where parts are small, and most of them do not help.
             sizes = np.cumsum([last - first for first, last in todo])
-            ahead = todo[: max(1, int((sizes <= _AHEAD).sum()))]
-            ranks = base.ranks([self._to(services[first:last]) for first, last in ahead])
-            better = [i for i, rank in enumerate(ranks) if rank < base.rank]
-            if not better:
+            ahead = todo[: max(1, int((sizes <= ahead_most).sum()))]
+            ranks, found = base.looked([self._to(services[i:j]) for i, j in ahead])
+            reach = np.split(found.service, np.searchsorted(found.change, range(1, len(ahead))))
+            taken, near = _apart(ranks, reach, ahead, base)
+            if not taken:
                 todo = todo[len(ahead) :]
                 continue
-            first, last = todo[better[0]]
-            base = base.after(*self._to(services[first:last]))
-            todo = [part for part in todo[better[0] + 1 :] if part[0] >= last]
+            moved = np.concatenate([services[i:j] for i, j in taken])
+            following = base.after(*self._to(moved))
+            if following.rank >= base.rank:
+                # Together they overrun a row that each alone leaves free.
+                taken, near = taken[:1], [True] * len(ahead)
+                following = base.after(*self._to(services[taken[0][0] : taken[0][1]]))
+            base = following
+            again = [part for part, is_near in zip(ahead, near, strict=True) if is_near]
+            todo = [
+                part
+                for part in again + todo[len(ahead) :]
+                if all(part[1] <= i or part[0] >= j for i, j in taken)
+            ]
         return base.base
 
     def in_pairs(self) -> Fleet:
@@ -141,6 +155,27 @@ class Trial:
                 base = base.after(*pairs[better[0]])
                 del left[better[0]]
         return base.base
+
+
+def _apart(
+    ranks: list[Rank], reach: list[Ints], ahead: list[tuple[int, int]], base: Ranker
+) -> tuple[list[tuple[int, int]], list[bool]]:
+    """Return the parts that help and reach nobody in common, and which others are reached by them.
+
+    Parts that reach different services add up; those that share some are looked at again. In a
+    small fleet nearly all parts share some: there they are taken one by one.
+    """
+    is_large = base.instance.n_services > _LARGE
+    touched = np.zeros(base.instance.n_services, dtype=bool)
+    taken: list[tuple[int, int]] = []
+    for part, rank, services in zip(ahead, ranks, reach, strict=True):
+        if rank < base.rank and not touched[services].any() and (is_large or not taken):
+            taken.append(part)
+            touched[services] = True
+    first = ahead.index(taken[0]) if taken else 0
+    # Whatever stands before the first part that helps was tried at the same plan already.
+    near = [i > first and (not is_large or bool(touched[s].any())) for i, s in enumerate(reach)]
+    return taken, near
 
 
 def _halves(first: int, last: int) -> list[tuple[int, int]]:

@@ -85,6 +85,10 @@ class Ranker:
 
     def ranks(self, changes: Sequence[Change]) -> list[Rank]:
         """Return the rank of the plan after each change."""
+        return self.looked(changes)[0]
+
+    def looked(self, changes: Sequence[Change]) -> tuple[list[Rank], Reached]:
+        """Return the rank of the plan after each change, and whom each change reaches."""
         found = self.changes.reach(changes)
         n, base = len(changes), self.base
         cost = np.full(n, int(base.cost_micro.sum()), dtype=np.int64)
@@ -97,7 +101,8 @@ class Ranker:
         broken = np.full(n, int(before.sum()), dtype=np.int64)
         np.add.at(broken, found.change, after - before[found.service])
         over = np.ceil(self._over(found, n))
-        return [(int(o), int(b), int(c)) for o, b, c in zip(over, broken, cost, strict=True)]
+        ranks = [(int(o), int(b), int(c)) for o, b, c in zip(over, broken, cost, strict=True)]
+        return ranks, found
 
     def _over(self, found: Reached, n: int) -> Floats:
         """Return by how much each change exceeds the rows, as :func:`rank_of` measures it."""
