@@ -67,9 +67,13 @@ def gain_checks(gains: Gains) -> list[Check]:
             "out_of_sample_gain",
             name,
             f"in sample {gains.in_sample.get(name, math.nan):+.2%}, out of sample {later:+.2%}, "
-            f"ratio {gains.ratio(name):.2f}",
+            f"ratio {_ratio(gains.ratio(name))}",
             "printed: a gain much larger in sample is a winner's curse",
             "green" if name in gains.in_sample else "not_testable",
         )
         for name, later in gains.out_of_sample.items()
     ]
+
+
+def _ratio(value: float) -> str:
+    return "unknown: there is no later gain" if math.isnan(value) else f"{value:.2f}"

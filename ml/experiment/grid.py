@@ -23,7 +23,7 @@ class Sizes:
 
     def shrunk(self, factor: float) -> Sizes:
         """Return a fraction of every kind, for a test."""
-        return Sizes(*(max(40, int(v * factor)) for v in self.__dict__.values()))
+        return Sizes(*(max(20, int(v * factor)) for v in self.__dict__.values()))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import pandas as pd
+from scipy import stats
 
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.metrics import relative
@@ -14,6 +15,8 @@ from ml.experiment.observational import History
 from ml.experiment.panel import Move, Panel
 from ml.experiment.result_rows import Row
 from ml.experiment.rng import generator
+
+MIN_JUDGED = 9
 
 
 def outcome_rows(
@@ -100,6 +103,35 @@ def _outcome(
         "status": "ok",
         "reason": effect.reason,
     }
+
+
+def feedback_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return what weakens the next advice: predictions that did not come true.
+
+    A service whose followed advice missed its interval, and the whole fleet where so many missed
+    that the stated level cannot be true (one-sided binomial test at 5 %, nine pieces or more).
+    """
+    judged = [r for r in rows if r["status"] == "ok" and r.get("is_covered") is not None]
+    found: dict[str, Row] = {}
+    for row in judged:
+        if not row["is_covered"]:
+            scope = f"service:{row['service_id']}"
+            detail = (
+                f"predicted {row['predicted_effect']:+.1%}, realised {row['realised_effect']:+.1%} "
+                f"after the move of {row['moved_on']}"
+            )
+            found[scope] = {"code": "PREDICTION_MISSED", "scope": scope, "detail": detail}
+    kept = sum(bool(row["is_covered"]) for row in judged)
+    if len(judged) >= MIN_JUDGED:
+        level = min(float(row["interval_level"]) for row in judged)
+        if float(stats.binom.cdf(kept, len(judged), level)) < 0.05:
+            detail = f"{kept} of {len(judged)} intervals at {level:.0%} held what came of it"
+            found["fleet"] = {
+                "code": "PREDICTIONS_OVERCONFIDENT",
+                "scope": "fleet",
+                "detail": detail,
+            }
+    return [found[scope] for scope in sorted(found)]
 
 
 def _predicted(advice: dict[str, object]) -> tuple[float | None, float | None, float | None]:

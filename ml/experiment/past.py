@@ -16,7 +16,7 @@ from ml.experiment.observational import (
     observe_moves,
     pooled_rows,
 )
-from ml.experiment.outcomes import outcome_rows
+from ml.experiment.outcomes import feedback_rows, outcome_rows
 from ml.experiment.panel import DAYS, Panel, read_panel
 from ml.experiment.plans import PlanSet
 from ml.experiment.result_rows import Row, result_row
@@ -61,7 +61,12 @@ def read_past(
         return Past(_refused(settings, wants_moves, wants_shadow, "no day was observed"))
     found = observe_moves(settings, panel, history) if wants_moves or wants_shadow else None
     results: list[Row] = []
-    tables = {"recommendation_outcomes": outcome_rows(settings, panel, history)}
+    outcomes = outcome_rows(settings, panel, history)
+    tables = {
+        "recommendation_outcomes": outcomes,
+        # Confidence reads these like any other gap in what is known.
+        "run_degradations": feedback_rows(outcomes),
+    }
     if wants_moves and found:
         results += pooled_rows(settings, found)
         tables["experiment_moves"] = move_rows(settings, found)

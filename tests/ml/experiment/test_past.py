@@ -15,7 +15,7 @@ from ml.experiment.calibrate_past import past_rows, past_runs, shadow_runs
 from ml.experiment.moves import ESTIMATORS, MoveEffect, MoveReader
 from ml.experiment.noise_world import NoiseWorld, draw_parts
 from ml.experiment.observational import History, move_rows, observe_moves, pooled_rows
-from ml.experiment.outcomes import outcome_rows
+from ml.experiment.outcomes import feedback_rows, outcome_rows
 from ml.experiment.panel import Panel, make_panel
 from ml.experiment.shadow import calibrate_shadow, fleet_effect, inflation, shadow_row
 
@@ -173,6 +173,21 @@ def test_advice_that_was_followed_is_compared_with_what_came_of_it(settings: Any
     wrong = outcome_rows(settings, _panel(0.10), history)[0]
     assert wrong["is_covered"] is False
     assert wrong["error_ratio"] > 2
+
+
+def test_predictions_that_failed_weaken_the_next_advice(settings: Any) -> None:
+    history = History(_advice(), ROLLED_OUT)
+    assert feedback_rows(outcome_rows(settings, _panel(-0.20), history)) == []
+    missed = outcome_rows(settings, _panel(0.10), history)
+    assert [(r["code"], r["scope"]) for r in feedback_rows(missed)] == [
+        ("PREDICTION_MISSED", "service:svc-000")
+    ]
+    # Ten pieces at 80 %: five misses are too many to be chance, three are not.
+    ten = [{**missed[0], "service_id": f"svc-{i}", "is_covered": i < 5} for i in range(10)]
+    assert feedback_rows(ten)[0]["code"] == "PREDICTIONS_OVERCONFIDENT"
+    ten = [{**row, "is_covered": i < 7} for i, row in enumerate(ten)]
+    assert {r["code"] for r in feedback_rows(ten)} == {"PREDICTION_MISSED"}
+    assert len(feedback_rows(ten)) == 3
 
 
 def test_advice_without_an_outcome_shows_none(settings: Any) -> None:
