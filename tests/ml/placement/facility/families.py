@@ -28,7 +28,7 @@ def graph(n: int, p: int, seed: int) -> str:
 def euclidean(seed: int, m: int, n: int, capacity: float, fixed: tuple[float, float]) -> Warehouses:
     """Sites and customers in a square of 1,000, demand 1 to 100, costs with some noise.
 
-    Beasley (1988) draws the 100 x 1,000 instances so.
+    A guess at how the published 100 x 1,000 instances were drawn: as hard, not the same.
     """
     rng = np.random.default_rng(seed)
     site, customer = rng.uniform(0, 1000, (m, 2)), rng.uniform(0, 1000, (n, 2))
