@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,12 @@ def run(
     from ml.experiment.grid import Sizes
 
     if quick:
-        return calibration_run.calibrate_all(rules, {}, Sizes().shrunk(0.05), say)
+        small = rules.calibration.model_copy(update={"runs": 400, "worlds": 50, "canary_runs": 200})
+        rules = rules.model_copy(update={"calibration": small})
+        found = calibration_run.calibrate_all(rules, {}, Sizes().shrunk(0.01), say)
+        # So few runs show that everything runs; they can neither meet nor miss a goal.
+        unjudged = tuple(replace(goal, holds=None) for goal in found.goals)
+        return calibration_run.CalibrationResult(found.rows, unjudged)
     begun = time.perf_counter()
     with experiment.bench_of(settings, rules) as bench:
         say("this world's own days", 0.0)

@@ -166,7 +166,7 @@ def analyze(file: File = None, as_json: AsJson = False) -> None:
 def calibrate(
     file: File = None,
     as_json: AsJson = False,
-    quick: Annotated[bool, typer.Option(help="A twentieth of the runs; nothing is kept.")] = False,
+    quick: Annotated[bool, typer.Option(help="A hundredth of the runs; nothing is kept.")] = False,
 ) -> None:
     """Run the whole calibration and say of each goal whether it is met."""
     from regionwise import experiment_calibration

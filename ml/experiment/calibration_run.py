@@ -62,7 +62,7 @@ def calibrate_all(
     with threadpool_limits(limits=1):
         rows = calibrate_long(settings, sizes, lambda what, part: say(what, 0.6 * (part or 0.0)))
         say("past moves", 0.62)
-        rows += past_rows(settings, max(40, sizes.wedge // 2))
+        rows += past_rows(settings, max(20, sizes.wedge // 2))
         say("daily values of this world, bad methods", 0.7)
         rows += [r for r in calibrate(settings, daily) if not _is_repeated(r)]
         say("looks", 0.8)

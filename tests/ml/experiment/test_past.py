@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ml.experiment import run
-from ml.experiment.calibrate_past import past_rows, past_runs, shadow_runs
+from ml.experiment.calibrate_past import past_runs, shadow_runs
 from ml.experiment.moves import ESTIMATORS, MoveEffect, MoveReader
 from ml.experiment.noise_world import NoiseWorld, draw_parts
 from ml.experiment.observational import History, move_rows, observe_moves, pooled_rows
@@ -152,13 +152,6 @@ def test_short_calibration_of_past_moves(settings: Any) -> None:
     assert (random.p_values <= 0.05).mean() <= 0.08 + 4 * math.sqrt(0.08 * 0.92 / 40)
     assert set(spike.grades) == {"D"}
     assert (spike.p_values <= 0.05).mean() > 0.5, "a spike that misleads nobody tests nothing"
-
-
-@pytest.mark.slow
-def test_long_calibration_of_past_moves(settings: Any) -> None:
-    rows = {row.scenario.split(",")[0]: row for row in past_rows(settings, 100)}
-    assert rows["moved at random"].rate <= 0.08  # type: ignore[operator]
-    assert rows["moved after spike"].status == "green"
 
 
 def test_advice_that_was_followed_is_compared_with_what_came_of_it(settings: Any) -> None:
