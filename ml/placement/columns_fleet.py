@@ -35,7 +35,9 @@ class FleetProblem:
     def rows(self) -> Rows:
         """The shared rows: capacity by region, and the move budget."""
         budget = self.instance.policy.move_budget
-        return Rows.of(self.instance.capacity_vcpu, np.inf if budget is None else float(budget))
+        moves = np.inf if budget is None else float(budget)
+        memory = self.instance.memory_capacity_gb
+        return Rows.of(self.instance.hard_capacity_vcpu, moves, memory)
 
     @property
     def scale(self) -> Floats:
@@ -73,15 +75,20 @@ def fleet_problem(instance: Instance, *, compiled: bool | None = None) -> FleetP
         compiled: Whether to use the compiled search; by default where it is installed.
 
     Raises:
-        ValueError: If services call each other, or there are more regions than a mask holds.
+        ValueError: If services call each other, the bill is capped, or there are more regions than
+            a mask holds.
     """
     if instance.edges.caller.size:
         raise ValueError(f"{instance.edges.caller.size} calls, must be none: use the graph solver")
     if instance.n_regions > MOST_REGIONS:
         raise ValueError(f"regions == {instance.n_regions}, must be at most {MOST_REGIONS}")
+    if np.isfinite(instance.bill_cap_usd):
+        raise ValueError(f"bill_cap_usd == {instance.bill_cap_usd}, must be infinite here")
     source = UserClients(instance)
     today = plain_today(instance, source)
-    if is_available() if compiled is None else compiled:
+    # Terms that few policies ask for are known to the tables alone.
+    is_plain = not instance.has_extra_terms
+    if is_plain and (is_available() if compiled is None else compiled):
         return FleetProblem(instance, today, KernelPricer(instance, source, today))
     return FleetProblem(instance, today, NumpyPricer(instance))
 
@@ -128,6 +135,6 @@ def solve_fleet(
 def _within(problem: FleetProblem, pool: Pool) -> Pool:
     """Drop known plans with which one service alone would exceed a region's limit."""
     vcpu = pool.instances * pool.cpu_cores[pool.service][:, None]
-    room = problem.instance.capacity_vcpu[np.maximum(pool.regions, 0)]
+    room = problem.instance.hard_capacity_vcpu[np.maximum(pool.regions, 0)]
     is_kept: Flags = np.asarray((vcpu <= room + 1e-9).all(axis=1))
     return pool if is_kept.all() else pool.take(np.flatnonzero(is_kept))

@@ -33,6 +33,7 @@ from ml.placement.kernel_types import (
 from ml.placement.slots import Clients
 
 _CHUNK = 500
+_SLACK = 1e-9
 _NO_SIZE = 1 << 30
 
 
@@ -90,7 +91,6 @@ class KernelPricer:
             rank=rank,
             misroute=one.misroute[:n],
             buckets=one.latency.buckets,
-            room=one.capacity_vcpu,
             near_tie=policy.near_tie_share,
             utilisation=policy.utilisation_target,
             after_loss=policy.utilisation_after_loss,
@@ -189,6 +189,10 @@ class KernelPricer:
         hop = np.where(now, 0.0, self.today.move_usd[services])
         spent, price = clients.onward_usd, np.nan_to_num(price)
         high = np.minimum(one.max_regions[services], one.policy.max_regions_cap)
+        most = most_instances(one.hard_capacity_vcpu, one.cpu_cores[services])
+        if one.memory_capacity_gb is not None:
+            by_memory = most_instances(one.memory_capacity_gb, one.memory_gb[services])
+            most = np.minimum(most, by_memory)
         own = (
             one.full_rate[services],
             one.cpu_cores[services],
@@ -209,12 +213,30 @@ class KernelPricer:
             asked=np.stack((clients.mean_rps, clients.wait_usd + clients.caller_usd), axis=2),
             peak=clients.peak_rps,
             egress=clients.egress_usd,
-            area=np.stack((spent, price, rent, hop, ~now, allowed, home), axis=2),
+            area=np.stack((spent, price, rent, hop, ~now, allowed, home, most), axis=2),
             cell=np.stack(cell, axis=3),
             own=np.stack(own, axis=1),
         )
         # One layout in memory, or the compiler would make the loop anew for another.
         return Part(*(np.ascontiguousarray(field, dtype=np.float64) for field in part))
+
+
+def most_instances(room: Floats, size: Floats) -> Floats:
+    """Return how many instances of one service fit a region by itself, ``(n, R)``.
+
+    The comparison is that of the evaluation: a product, not a quotient, decides on the last one.
+
+    Example:
+        >>> most_instances(np.array([10.0, np.inf]), np.array([3.0])).tolist()
+        [[3.0, inf]]
+    """
+    each = size[:, None]
+    count = np.floor((room + _SLACK) / each)
+    for step in (1.0, -1.0):
+        other = count + step
+        fits = other * each <= room + _SLACK
+        count = np.where(fits if step > 0 else count * each > room + _SLACK, other, count)
+    return np.asarray(count)
 
 
 def _empty(n: int, best: int, width: int) -> Best:

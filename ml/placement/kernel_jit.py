@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 try:
@@ -11,6 +13,9 @@ except ImportError:  # numba is only needed for large fleets
     njit = None
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+# No reference counts: nothing compiled here makes an array, and counting took two thirds of the
+# time. Division follows NumPy, not Python: every divisor is checked by the caller.
+_OPTIONS = {"error_model": "numpy", "_nrt": False}
 
 
 def is_available() -> bool:
@@ -19,16 +24,35 @@ def is_available() -> bool:
 
 
 def compiled(function: _F) -> _F:
-    """Compile a function of plain arrays; without numba return it as it is.
+    """Compile a function that only compiled functions call; without numba return it as it is."""
+    if njit is None:
+        return function
+    # Nothing calls it from Python, so the code that would unpack Python objects is left out.
+    found: _F = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
+    return found
 
-    Compiled code is kept beside the module, or in ``NUMBA_CACHE_DIR``, or in the user's cache
-    folder, the first that can be written. Where none can be, it is compiled anew in each process.
+
+def kept_on_disk(function: _F) -> _F:
+    """Compile a function that Python calls, with all that it calls, once per machine.
+
+    The code is kept beside the module, or in ``NUMBA_CACHE_DIR``, or in the user's cache folder,
+    the first that can be written. Where none can be, it is compiled anew in each process. What is
+    kept is found again by the function's own code and by what it closes over: let it close over
+    :func:`source_stamp`, or a change in a function that it calls goes unnoticed.
     """
     if njit is None:
         return function
     try:
-        found: _F = njit(cache=True, error_model="numpy", _nrt=False)(function)
+        found: _F = njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:
-        # No place for the cache: slower to start, otherwise the same.
-        found = njit(function)
+        # No place to keep it: slower to start, otherwise the same.
+        found = njit(**_OPTIONS)(function)
     return found
+
+
+def source_stamp(files: Iterable[Path]) -> int:
+    """Return a number, not negative, that changes with the text of any of the files."""
+    stamp = 0
+    for file in sorted(files):
+        stamp = zlib.crc32(file.read_bytes(), stamp)
+    return stamp

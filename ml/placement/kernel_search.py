@@ -8,11 +8,14 @@ better than B's bound plus the few most negative differences, and most regions d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from ml.placement.instance import Ints
 from ml.placement.kernel_bounds import enter, own_bound, prepare
-from ml.placement.kernel_jit import compiled
+from ml.placement.kernel_jit import compiled, kept_on_disk, source_stamp
 from ml.placement.kernel_local import fill_local
 from ml.placement.kernel_types import (
     ALLOWED,
@@ -260,21 +263,29 @@ def _descend(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree, best: B
             depth += 1
 
 
-@compiled
-def search(fixed: Fixed, part: Part, local: Local, tree: Tree, best: Best) -> None:
-    """Fill ``best`` for every service of the chunk."""
-    for i in range(part.asked.shape[0]):
-        fill_local(i, fixed, part, local)
-        prepare(i, fixed, part, local, tree)
-        _roots(i, fixed, part, local, tree)
-        _descend(i, fixed, part, local, tree, best)
-        k = int(np.int64(0))
-        for r in range(fixed.rtt.shape[0]):
-            if part.area[i, r, HOME] > 0.0:
-                tree.ids[k] = r
-                k += 1
-        if k > 0:
-            best.evaluated[i] += 1
-            value, cost = weigh(tree.ids, k, i, fixed, part, local, np.inf)
-            if value < np.inf and value <= part.own[i, LIMIT]:
-                _keep(i, value, cost, k, local, tree, best)
+def _made(stamp: int) -> Callable[[Fixed, Part, Local, Tree, Best], None]:
+    def search(fixed: Fixed, part: Part, local: Local, tree: Tree, best: Best) -> None:
+        """Fill ``best`` for every service of the chunk."""
+        # Never so: the stamp is here to tell compiled code of older sources apart.
+        if stamp < 0:
+            return
+        for i in range(part.asked.shape[0]):
+            fill_local(i, fixed, part, local)
+            prepare(i, fixed, part, local, tree)
+            _roots(i, fixed, part, local, tree)
+            _descend(i, fixed, part, local, tree, best)
+            k = int(np.int64(0))
+            for r in range(fixed.rtt.shape[0]):
+                if part.area[i, r, HOME] > 0.0:
+                    tree.ids[k] = r
+                    k += 1
+            if k > 0:
+                best.evaluated[i] += 1
+                value, cost = weigh(tree.ids, k, i, fixed, part, local, np.inf)
+                if value < np.inf and value <= part.own[i, LIMIT]:
+                    _keep(i, value, cost, k, local, tree, best)
+
+    return kept_on_disk(search)
+
+
+search = _made(source_stamp(Path(__file__).parent.glob("kernel_*.py")))

@@ -15,8 +15,9 @@ from ml.placement.instance import Floats, Ints
 MEAN, WORTH = 0, 1
 # Columns of Part.area: $ per hour that a request per second leads to; of an instance; what the
 # shared rows charge for one; of adding the region. Then flags: not run in today; may be used;
-# part of today's set where that is larger than any enumerated one.
-SPENT, PRICE, RENT, HOP, ADDS, ALLOWED, HOME = range(7)
+# part of today's set where that is larger than any enumerated one. Last, the most instances that
+# one service alone may have there.
+SPENT, PRICE, RENT, HOP, ADDS, ALLOWED, HOME, MOST = range(8)
 # Columns of Part.cell: internal time with calls, and the factors of latency.
 INSIDE, WEIGHT, FACTOR, UPPER = range(4)
 # Columns of Part.own.
@@ -57,8 +58,6 @@ class Fixed(NamedTuple):
     """Place of a region in each client's order by (round trip, region), ``(R, C)``."""
     misroute: Floats
     buckets: Floats
-    room: Floats
-    """vCPU by region that one service alone must not exceed, ``(R,)``."""
     near_tie: float
     utilisation: float
     after_loss: float
@@ -84,7 +83,7 @@ class Part(NamedTuple):
     egress: Floats
     """``(n, C, R)``."""
     area: Floats
-    """``(n, R, 7)``."""
+    """``(n, R, 8)``."""
     cell: Floats
     """``(n, R, B, 4)``."""
     own: Floats

@@ -14,7 +14,6 @@ from ml.placement.kernel_local import SLACK, bucket_of, fill_peaks
 from ml.placement.kernel_types import (
     ADDS,
     BASE,
-    CORES,
     COUNT,
     EGRESS,
     FACTOR,
@@ -25,6 +24,7 @@ from ml.placement.kernel_types import (
     IS_PROOF,
     LOAD,
     LOST,
+    MOST,
     NEAR,
     NEAR_MEAN,
     NEAR_WORTH,
@@ -267,7 +267,7 @@ def weigh(
             return never
     for j in range(k):
         r = ids[j]
-        if local.marks[COUNT, j] * part.own[i, CORES] > fixed.room[r] + SLACK:
+        if local.marks[COUNT, j] > part.area[i, r, MOST]:
             return never
         usd += local.marks[COUNT, j] * part.area[i, r, PRICE]
         rented += local.marks[COUNT, j] * part.area[i, r, RENT]

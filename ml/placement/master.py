@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.placement.budget import Cheapest, choose_within, price_of_moves
+from ml.placement.columns_master import solve_table
 from ml.placement.fleet import MICRO
 from ml.placement.instance import Floats, Ints
 from ml.placement.pricing import PlanTable
@@ -23,6 +24,8 @@ _NEW_COLUMNS = 3
 _DUAL_DECIMALS = 9
 _ROW_SLACK = 1e-6
 _WHOLE_COLUMNS_MAX = 60_000
+# Above this, the engine for fleets of any size is faster, and its gap falls with the number.
+_SMALL_SERVICES = 400
 # Where the exact choice is not asked for: services left open after the prices have spoken, plans of
 # each, and what may be left of the cost.
 _ROUGH_SERVICES = (100, 400)
@@ -110,6 +113,9 @@ def solve_master(
     easy = _without_capacity(table, capacity, moves)
     if easy is not None:
         return easy
+    if len(table.cpu_cores) > _SMALL_SERVICES and not table.is_bill_capped:
+        kept = incumbent is not None and _keeps(table, incumbent, capacity, moves)
+        return Master(*solve_table(table, capacity, moves, incumbent if kept else None))
     columns = _start(table, incumbent)
     lower, duals = -(2**62), np.zeros(len(capacity) + 1)
     shortage = np.zeros(len(capacity) + 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.placement import pricing
+from ml.placement import kernel_jit, pricing
 from ml.placement.bench_fleet import bench_fleet
 from ml.placement.columns_table import NumpyPricer, TablePricer
 from ml.placement.columns_types import Batch, Prices
@@ -19,7 +19,8 @@ from ml.placement.fleet import describe_today
 from ml.placement.instance import Instance
 from ml.placement.kernel import KernelPricer
 from ml.placement.kernel_clients import FixedClients, Source, UserClients
-from ml.placement.kernel_jit import is_available
+from ml.placement.kernel_jit import is_available, source_stamp
+from ml.placement.kernel_search import search
 from ml.placement.kernel_today import judge_sets, plain_today
 from ml.placement.pricing import price_all
 from ml.placement.slots import one_set_each
@@ -165,11 +166,7 @@ def test_use_alone_is_least_where_cost_counts_nothing() -> None:
 def test_compiled_code_is_kept_elsewhere_where_the_package_cannot_be_written(
     tmp_path: Path,
 ) -> None:
-    code = (
-        "import numba\n"
-        "from ml.placement import kernel_local\n"
-        "print(kernel_local.bucket_of._cache.cache_path)\n"
-    )
+    code = "from ml.placement import kernel_search\nprint(kernel_search.search._cache.cache_path)\n"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path.cwd())},
@@ -178,3 +175,29 @@ def test_compiled_code_is_kept_elsewhere_where_the_package_cannot_be_written(
         check=True,
     )
     assert done.stdout.strip().startswith(str(tmp_path))
+
+
+def test_compiled_code_of_older_sources_is_not_taken(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    before = source_stamp(tmp_path.glob("*.py"))
+    assert before == source_stamp(reversed(list(tmp_path.glob("*.py"))))
+    (tmp_path / "b.py").write_text("changed", encoding="utf-8")
+    assert before != source_stamp(tmp_path.glob("*.py"))
+    closed_over = [cell.cell_contents for cell in search.py_func.__closure__]
+    assert closed_over == [source_stamp(Path(kernel_jit.__file__).parent.glob("kernel_*.py"))]
+
+
+def test_a_region_too_small_for_one_service_is_closed_to_it() -> None:
+    drawn = build_instance(25, 5, 6, hours=6, calls=False)
+    instance = replace(
+        drawn,
+        capacity_vcpu=np.array([6.0, 10.0, np.inf, 3.5, 8.0]),
+        memory_capacity_gb=np.array([np.inf, 12.0, 20.0, np.inf, 8.0]),
+    )
+    source = UserClients(instance)
+    compiled = KernelPricer(instance, source, plain_today(instance, source))
+    for prices in _prices(instance, 6):
+        _same(compiled.price(prices, 4), NumpyPricer(instance).price(prices, 4))
+    free = KernelPricer(drawn, source, plain_today(drawn, source)).price(prices, 4)
+    assert not np.array_equal(free.regions, compiled.price(prices, 4).regions)

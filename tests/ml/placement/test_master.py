@@ -220,3 +220,26 @@ def test_moving_a_callee_changes_its_callers_latency() -> None:
         moved = evaluate_fleet(instance, space, chosen, today)
         means.add(round(float(moved.dependency_ms[caller].sum()), 6))
     assert len(means) > 1
+
+
+def test_large_tables_keep_rows_and_certificate() -> None:
+    instance = build_instance(450, 5, 2, hours=4, calls=False, move_budget=None)
+    space = space_of(instance)
+    today, fleet = describe_today(instance, space)
+    table, _ = price_all(instance, space, fleet, today)
+    n = np.arange(450)
+    cheapest = np.where(table.is_open, table.cost_micro, 2**60).argmin(axis=1)
+    use = table.vcpu(n, cheapest).sum(axis=0)
+    capacity = np.where(use == use.max(), np.floor(0.9 * use), np.inf)
+    least = int(np.where(table.is_open, table.added, 99).min(axis=1).sum())
+    for moves in (np.inf, float(least + 40)):
+        found = solve_master(table, capacity, moves)
+        assert found.is_feasible
+        assert overload(table, found.chosen, capacity, moves) == 0
+        assert found.upper_micro == table.cost_micro[n, found.chosen].sum()
+        bound, _, _ = lower_bound(table, capacity, moves, found.capacity_dual, found.move_dual)
+        # The table's own bound at the same prices: both readings agree to rounding.
+        assert abs(bound - found.lower_micro) <= 10
+        assert 0 <= found.gap < 1e-3
+        again = solve_master(table, capacity, moves, found.chosen)
+        assert again.upper_micro <= found.upper_micro
