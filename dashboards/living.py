@@ -123,3 +123,45 @@ def _exceptions(snapshot: Snapshot) -> None:
         key="exceptions",
         alt="Elastic rules that the plan breaks, by how much, and what that costs.",
     )
+
+
+_DECISIONS = {
+    "recommended": "Recommended",
+    "with_truth": "Decided with true latencies",
+    "current": "Today",
+}
+
+
+def regret(snapshot: Snapshot) -> None:
+    """Show what wrong predictions cost, where the truth is known."""
+    parts.section(
+        "What wrong predictions cost",
+        "The decision against the one that true latencies lead to, both run in the world.",
+    )
+    found = ask(snapshot, questions.REGRET)
+    if found.empty:
+        parts.nothing("Nobody knows the truth of these data, so no regret can be told.")
+        return
+    view = pd.DataFrame(
+        {
+            "Decision": found["decision"].map(_DECISIONS),
+            "Cost and waiting, $/month": found["monthly_cost_usd"].astype(float),
+            "Cost regret": found["cost_regret_share"].map(lambda v: words.share(v, signed=True)),
+            "With misses priced": found["priced_regret_share"].map(
+                lambda v: words.share(v, signed=True)
+            ),
+            "Critical services missing their objective": [
+                f"{int(misses)} of {int(total)}"
+                for misses, total in zip(
+                    found["critical_misses"], found["critical_services"], strict=True
+                )
+            ],
+            "Goal": found["status"],
+        }
+    )
+    parts.table(
+        view,
+        key="regret",
+        alt="Decisions with cost, regret and critical services that miss their objective.",
+        config={"Cost and waiting, $/month": st.column_config.NumberColumn(format="%,.0f")},
+    )

@@ -504,6 +504,37 @@ PLACEMENT_BLOCKERS = Table(
         _c("is_decisive", "boolean", "No set keeps all rules, and some would without this one."),
     ),
 )
+PLACEMENT_REGRET = Table(
+    "placement_regret",
+    ("decision",),
+    "Decisions in the world whose truth is known: what wrong predictions cost.",
+    (
+        _c(
+            "decision",
+            "text",
+            "The recommended plan; what the same search finds with true latencies; today.",
+            values=("recommended", "with_truth", "current"),
+        ),
+        _c("days", "bigint", "Days simulated, after the history.", low=1),
+        _c("cost_usd_per_month", "usd", "True bill and priced waiting.", low=0),
+        _c("bill_usd_per_month", "usd", "True bill: compute, transfer, storage.", low=0),
+        _c("mean_latency_ms", "double", "True mean latency.", low=0),
+        _c("cost_regret_share", "double", "Cost against the decision with the truth."),
+        _c("priced_regret_share", "double", "The same with missed requests at their price."),
+        _c("critical_services", "bigint", "Services with a hard objective.", low=0),
+        _c("critical_misses", "bigint", "Those that truly miss it.", low=0),
+        _c("critical_miss_share", "double", "The same as a share.", low=0, high=1),
+        _c("missed_requests_share", "double", "Their requests above the allowance.", low=0, high=1),
+        _c("usd_per_missed_request", "double", "Price of a missed request.", low=0),
+        _c(
+            "status",
+            "text",
+            "Against the goals: misses at most 2 %, priced regret at most 0.5 %.",
+            values=("met", "missed", "reported"),
+        ),
+    ),
+    may_be_empty=True,
+)
 # -- end of living with the plan -------------------------------------------------------------------
 
 # -- inputs of the certificate in SQL -------------------------------------------------------------
@@ -1060,6 +1091,7 @@ TABLES: tuple[Table, ...] = (
     PLACEMENT_STABILITY,
     PLACEMENT_EXCEPTIONS,
     PLACEMENT_BLOCKERS,
+    PLACEMENT_REGRET,
     PLACEMENT_CERTIFICATE_PARAMETERS,
     PLACEMENT_CERTIFICATE_CLIENTS,
     PLACEMENT_CERTIFICATE_CLIENT_HOURS,

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import parts, questions, words
+from dashboards import living, parts, questions, words
 from dashboards.data import Snapshot, ask
 
 
@@ -20,6 +20,7 @@ def render() -> None:
     _network(snapshot)
     _prices(snapshot)
     _models(snapshot)
+    living.regret(snapshot)
     _run(snapshot)
 
 

@@ -242,3 +242,12 @@ def weighted_daily(values: Floats, load: Floats) -> Floats:
     total = (values * load).sum(axis=-1)
     mean: Floats = np.divide(total, weight, out=np.zeros_like(weight), where=weight > 0)
     return mean
+
+
+def calls_everywhere(setting: Setting, latency: Latency) -> Floats:
+    """Return the time on calls of a request in any region, run there or not, (S, D, R, 24)."""
+    weighted = (setting.routes * setting.rtt_ms).sum(axis=3)
+    answers = setting.routes @ latency.inside_ms + weighted[..., None]
+    # The second moment only serves the variance, which nobody asks for here.
+    known = _Answers(answers, np.zeros_like(answers))
+    return _dependencies(setting.graph, np.arange(len(answers)), known)[0]

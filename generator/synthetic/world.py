@@ -13,6 +13,7 @@ import pandas as pd
 
 from generator.synthetic.demand import offered_requests, propagate, user_rates
 from generator.synthetic.foundation import make_foundation
+from generator.synthetic.ideal import ideal_latency
 from generator.synthetic.network import daily_rtt_ms
 from generator.synthetic.outcomes import Outcomes
 from generator.synthetic.rng import Floats
@@ -141,6 +142,20 @@ class SyntheticWorld:
         )
         noise = factors_of(demand, physics, draws)
         return outcomes_of(self._base, demand, load, physics, noise, lost, tuple(days))
+
+    def ideal_latency(
+        self, plan: pd.DataFrame, day: date, buckets: Sequence[float]
+    ) -> pd.DataFrame:
+        """Return what a perfect model of latency would predict, for scoring decisions only.
+
+        Args:
+            plan: The plan in force: calls take their time under it.
+            day: Day whose state of deploys is meant.
+            buckets: Utilisations to predict at.
+        """
+        demand = self._demand_of(self._days([day]))
+        load = load_of(self._base, demand, self._instances(plan))
+        return ideal_latency(self._base, demand, load, buckets)
 
     def _instances(self, plan: pd.DataFrame) -> np.ndarray:
         ids, regions = self._base.services.ids, self._base.geography.region_ids

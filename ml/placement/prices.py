@@ -22,7 +22,7 @@ from ml.placement.instance import BANNED, RESIDENCY, Flags, Instance
 from ml.placement.plans import mean_ms, monthly_micro
 from ml.placement.pricing import price_all
 from ml.placement.rows import row_limits, row_names, used_by
-from ml.placement.solve import Solution, move_limit
+from ml.placement.solve import Solution, move_limit, overload
 from ml.placement.whatif import HOURS_PER_MONTH, resolve
 
 ALL = "*"
@@ -201,13 +201,25 @@ def _service_rows(solution: Solution, lower: int) -> Iterator[dict[str, object]]
         bit = 1 << RULES.index(code)
         without = ((table.broken & ~bit) == 0) & known
         for s in np.flatnonzero((without & ~opened).any(axis=1) & ~instance.is_fixed):
-            own = table.is_open[s] if table.is_stuck[s] else opened[s]
-            least, chosen = value[s, own].min(), value[s, solution.fleet.chosen[s]]
-            gained = least - value[s, without[s]].min()
+            free = np.where(without[s], value[s], np.inf)
+            best = int(free.argmin())
+            gained = value[s, table.is_open[s]].min() - free[best]
             if gained <= gap:
                 continue
-            ends = (int(gained), int(max(0, gained + chosen - least - gap)), int(gained + gap))
-            yield _service_row(solution, code, int(s), ends)
+            # If the better set fits while all others stay, that much is gained for certain.
+            sure = int(table.cost_micro[s, solution.fleet.chosen[s]] - table.cost_micro[s, best])
+            low = max(0, sure - gap) if _fits(solution, int(s), best) else 0
+            high = max(low, int(gained) + gap)
+            price = min(max(int(gained), low), high)
+            yield _service_row(solution, code, int(s), (price, low, high))
+
+
+def _fits(solution: Solution, s: int, plan: int) -> bool:
+    """Say whether the shared rows hold if one service changes its set and all others stay."""
+    trial = solution.fleet.chosen.copy()
+    trial[s] = plan
+    limits = row_limits(solution.instance)
+    return overload(solution.table, trial, limits, move_limit(solution.instance)) == 0
 
 
 def _rankable(solution: Solution) -> Flags:

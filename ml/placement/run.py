@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from ml.placement.certificate import certificate_tables, certify
 from ml.placement.checker import check_plan
 from ml.placement.elastic import offset_usd, relaxed
 from ml.placement.fleet import MICRO, describe_today, evaluate_fleet
+from ml.placement.graph_bound import JointBound, joint_bound
 from ml.placement.instance import Instance
 from ml.placement.kinds import Found, Kind, excused, published, strict_today
 from ml.placement.policy import Policy, load_policy
@@ -33,6 +35,13 @@ GAP_SCOPE = (
     "forecast demand"
 )
 
+JOINT_SCOPE = (
+    "all region sets of all services together, calls included: where callers and callees move at "
+    "once, within capacity, the move budget and the rules of each service; what a service borrows "
+    "from others at its most favourable value, so far from tight; about the predicted latency, the "
+    "prices and the forecast demand"
+)
+
 
 class CheckerError(RuntimeError):
     """The independent checker disagrees with the optimiser; nothing may be published."""
@@ -49,6 +58,8 @@ class PlacementResult:
     lower_bound_usd_per_hour: float
     gap_share: float
     gap_scope: str
+    joint_gap_share: float
+    joint_gap_scope: str
     moves: int
     services: int
     services_changed: int
@@ -138,12 +149,14 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     instance = solution.instance
     inputs, config = instance.digest(), instance.policy.digest()
     certificate = certify(solution)
+    joint = joint_bound(solution)
     runs, services, placed = [], [], []
     kinds = published(found)
     for kind in kinds:
         plan = publish.plan_id(inputs, config, kind.name)
         _check(solution, kind)
-        bound = certificate.run_columns if kind.name == "recommended" else {}
+        own = kind.name == "recommended"
+        bound = certificate.run_columns | _joint_columns(solution, joint) if own else {}
         runs.append(_run_row(solution, kind, plan, inputs, config, bound))
         space, fleet = solution.space, kind.fleet
         services.append(publish.services_frame(instance, space, fleet, plan, level))
@@ -190,14 +203,14 @@ def _run_row(
     plan: str,
     inputs: str,
     config: str,
-    bound: dict[str, float],
+    bound: dict[str, Any],
 ) -> dict[str, object]:
     own = kind.name == "recommended"
     # What lies within an elastic limit pays no rent: the search counted it, the plan does not.
     inside = offset_usd(solution.instance)
     lower = bound["lower_bound_usd_per_hour"] - inside if bound else None
     upper = int(kind.fleet.cost_micro.sum()) / MICRO - inside
-    return {
+    return bound | {
         "plan_id": plan,
         "plan_kind": kind.name,
         "trained_through": solution.instance.trained_through,
@@ -216,6 +229,20 @@ def _run_row(
     }
 
 
+def _joint_columns(solution: Solution, joint: JointBound) -> dict[str, Any]:
+    """Return the bound over all services at once, and what of its gap is whole instances."""
+    inside = offset_usd(solution.instance)
+    lower = joint.lower_micro / MICRO - inside
+    upper = joint.upper_micro / MICRO - inside
+    share = max(0.0, joint.sizing_share_micro / MICRO / max(upper, 1 / MICRO))
+    return {
+        "joint_lower_bound_usd_per_hour": lower,
+        "joint_gap_share": (upper - lower) / max(abs(lower), 1 / MICRO),
+        "joint_gap_scope": f"{JOINT_SCOPE}; {share:.1%} of the plan's cost are instances that the "
+        "bound does not count, because they are whole in each region",
+    }
+
+
 def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
     row = runs[runs["plan_kind"] == "recommended"].iloc[0]
     return PlacementResult(
@@ -226,6 +253,8 @@ def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
         lower_bound_usd_per_hour=float(row["lower_bound_usd_per_hour"]),
         gap_share=float(row["gap_share"]),
         gap_scope=GAP_SCOPE,
+        joint_gap_share=float(row["joint_gap_share"]),
+        joint_gap_scope=str(row["joint_gap_scope"]),
         moves=int(row["moves"]),
         services=solution.instance.n_services,
         services_changed=int((solution.fleet.chosen != solution.today.home).sum()),

@@ -26,6 +26,25 @@ def tables(services: int, regions: list[str], as_of: datetime) -> dict[str, list
             }
             for i in range(services)
         ],
+        "fct_decision_regret": [
+            {
+                "decision": decision,
+                "days": 7,
+                "monthly_cost_usd": 1000.0 + 10 * i,
+                "monthly_bill_usd": 800.0,
+                "mean_latency_ms": 40.0,
+                "cost_regret_share": 0.01 * i,
+                "priced_regret_share": 0.011 * i,
+                "critical_services": 5,
+                "critical_misses": i,
+                "critical_miss_share": i / 5,
+                "missed_requests_share": 0.001,
+                "usd_per_missed_request": 6e-6,
+                "status": "missed" if decision == "recommended" else "reported",
+                "as_of": as_of,
+            }
+            for i, decision in enumerate(("with_truth", "recommended", "current"))
+        ][: 3 * min(services, 1)],
         "fct_constraint_prices": _prices(regions, as_of) if services else [],
         "fct_placement_exceptions": [
             {

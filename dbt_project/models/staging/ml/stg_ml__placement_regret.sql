@@ -1,0 +1,25 @@
+with
+
+source as (
+    select * from {{ source('ml', 'placement_regret') }}
+),
+
+final as (
+    select
+        decision,
+        days,
+        cost_usd_per_month,
+        bill_usd_per_month,
+        mean_latency_ms,
+        cost_regret_share,
+        priced_regret_share,
+        critical_services,
+        critical_misses,
+        critical_miss_share,
+        missed_requests_share,
+        usd_per_missed_request,
+        status
+    from source
+)
+
+select * from final

@@ -1,0 +1,73 @@
+"""Regret: zero for a perfect prediction, positive for a bad one, and always read as a triple."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regionwise import regret
+from tests.ml.placement.builder import build_instance
+
+
+class _World:
+    """A world of two origins in which one region is always late for the first service."""
+
+    def run(self, plan: pd.DataFrame, days: list[object]) -> SimpleNamespace:
+        ids, hours = ("s00000", "s00001"), 24 * len(days)
+        served = np.full((2, 2, hours), 100, dtype=np.int64)
+        late = np.zeros_like(served)
+        slow = ((plan["service_id"] == "s00000") & (plan["region_id"] == "r01")).any()
+        late[0, 0] = 20 if slow else 2
+        each = np.full((2, len(days)), 1_000_000, dtype=np.int64)
+        return SimpleNamespace(
+            service_ids=ids,
+            offered=served,
+            served=served,
+            slo_violations=late,
+            imputed_sum_us=served * (40_000 if slow else 20_000),
+            compute_microusd=each * (1 if slow else 2),
+            egress_microusd=each,
+            storage_microusd=each * 0,
+        )
+
+
+def _scored(region: str) -> regret.Scored:
+    instance = build_instance(2, 2, 1, hours=2, calls=False)
+    hard = replace(instance, slo_ms=np.array([100.0, np.nan]))
+    plan = pd.DataFrame(
+        {"service_id": ["s00000", "s00001"], "region_id": [region, "r00"], "instances": 2}
+    )
+    return regret._scored(region, _World(), plan, hard, [1, 2])  # type: ignore[arg-type]
+
+
+def test_misses_follow_the_share_of_demand_served_in_time() -> None:
+    good, bad = _scored("r00"), _scored("r01")
+    assert (good.critical, good.misses) == (1, 0)
+    assert (bad.critical, bad.misses) == (1, 1)
+    # 20 of 100 late at one of two origins: 10 % late in all, 5 points above what is allowed.
+    assert bad.missed_share == pytest.approx(0.05)
+    assert good.missed_share == 0.0
+
+
+def test_a_cheap_plan_that_misses_has_its_misses_beside_its_cost() -> None:
+    instance = build_instance(2, 2, 1, hours=2, calls=False)
+    good, bad = _scored("r00"), _scored("r01")
+    assert bad.bill_usd < good.bill_usd
+    best = replace(good, decision="with_truth")
+    rows = regret._rows([best, replace(bad, decision="recommended")], best, instance)
+    own = rows.set_index("decision").loc["recommended"]
+    assert own["priced_regret_share"] > own["cost_regret_share"]
+    assert own["critical_miss_share"] == 1.0
+    assert own["status"] == "missed"
+
+
+def test_a_perfect_decision_regrets_nothing() -> None:
+    instance = build_instance(2, 2, 1, hours=2, calls=False)
+    best = replace(_scored("r00"), decision="with_truth")
+    rows = regret._rows([best, replace(best, decision="recommended")], best, instance)
+    assert rows["cost_regret_share"].eq(0).all()
+    assert rows.set_index("decision").loc["recommended", "status"] == "met"
