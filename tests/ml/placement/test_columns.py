@@ -39,17 +39,38 @@ def _findings(problem: FleetProblem, solved: Solved) -> tuple[str, ...]:
     return found.findings
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_plans_are_the_optimum_of_the_whole_programme(seed: int) -> None:
-    instance = plain(bench_fleet(20, 4, seed=seed, capacity=True))
-    problem = fleet_problem(instance)
-    found = solve_fleet(problem)
-    assert found.is_exact or found.gap == 0
-    whole = solve_whole_programme(instance, problem.today, 3.0)
-    # HiGHS may not be done: then its bound and its plan must still lie on either side.
-    assert found.upper_micro / 1e6 <= whole.upper_usd * (1 + 1e-6)
-    assert found.upper_micro / 1e6 >= whole.lower_usd * (1 - 1e-6)
-    assert found.lower_micro / 1e6 <= whole.upper_usd * (1 + 1e-6)
+def _with_few_clients(instance: Instance, origins: int) -> Instance:
+    """Keep some users' origins and three hours: a general solver then ends in a second."""
+    kept = np.append(np.arange(origins), instance.n_origins + np.arange(instance.n_regions))
+    return replace(
+        instance,
+        origin_ids=instance.origin_ids[:origins],
+        rtt_ms=instance.rtt_ms[kept],
+        misroute=instance.misroute[kept],
+        mean_rps=instance.mean_rps[:, :origins],
+        peak_rps=instance.peak_rps[:, :origins, ::2],
+    )
+
+
+def test_plans_are_the_optimum_of_the_whole_programme() -> None:
+    proved = 0
+    for seed in range(20):
+        drawn = plain(bench_fleet(20, 4, seed=seed))
+        free = solve_fleet(fleet_problem(_with_few_clients(drawn, 5)))
+        use = free.pool.total_use(free.chosen)[:4]
+        limits = np.where(use == use.max(), np.floor(0.85 * use), np.inf)
+        instance = replace(_with_few_clients(drawn, 5), capacity_vcpu=limits)
+        problem = fleet_problem(instance)
+        found = solve_fleet(problem)
+        assert found.is_exact or found.upper_micro - found.lower_micro <= 1
+        whole = solve_whole_programme(instance, problem.today, 5.0)
+        assert found.lower_micro / 1e6 <= whole.upper_usd * (1 + 1e-6)
+        assert whole.lower_usd * (1 - 1e-6) <= found.upper_micro / 1e6
+        if whole.status == "Optimal":
+            assert found.upper_micro / 1e6 == pytest.approx(whole.upper_usd, rel=1e-6)
+            proved += 1
+    # Where the general solver is not done in time, its bounds still lie on either side.
+    assert proved >= 10
 
 
 @pytest.mark.parametrize(("services", "regions", "gap"), [(150, 5, 2e-4), (600, 10, 1e-4)])
