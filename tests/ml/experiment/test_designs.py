@@ -69,6 +69,30 @@ def test_the_interval_equals_a_search_on_a_grid() -> None:
     assert found.hi == pytest.approx(kept.max(), abs=2e-4)
 
 
+def test_the_estimate_is_weighted_least_squares_with_block_dummies() -> None:
+    """Solved here as a regression, without any demeaning."""
+    outcome, coins, weights, _ = _drawn(12, 5, 7, -0.04)
+    dummies = np.kron(np.ones((5, 1)), np.eye(7))
+    design = np.column_stack([coins.ravel(), dummies])
+    root = np.sqrt(np.repeat(weights, 7))
+    solved = np.linalg.lstsq(design * root[:, None], outcome.ravel() * root, rcond=None)[0]
+    assert cluster.weighted_effect(outcome, coins, weights) == pytest.approx(solved[0], rel=1e-9)
+
+
+def test_the_wedge_is_weighted_two_way_fixed_effects() -> None:
+    rng = np.random.default_rng(13)
+    plan = wedge.schedule(14, 7, 5, 7)
+    waves, weights = wedge.deal(10, 5, rng), np.full(10, 0.1)
+    treated = plan.treated(waves)
+    logs = rng.normal(0, 0.02, treated.shape) + rng.normal(0, 1, (10, 1)) + 0.07 * treated
+    found = wedge.analyze(logs, waves, weights, plan, alpha=0.05, permutations=99, rng=rng)
+    unit, day = np.kron(np.eye(10), np.ones((56, 1))), np.kron(np.ones((10, 1)), np.eye(56))
+    design = np.column_stack([treated.ravel(), unit, day])
+    solved = np.linalg.lstsq(design, logs.ravel(), rcond=None)[0]
+    assert found.estimate == pytest.approx(solved[0], rel=1e-6)
+    assert found.p_value == pytest.approx(0.01)
+
+
 def test_draws_that_mirror_too_much_are_counted_on_both_sides() -> None:
     """|B| above Q: such a draw agrees with all but a gap; the hull holds every kept theta."""
     rng = np.random.default_rng(3)

@@ -231,6 +231,15 @@ def test_split_conformal_factor_and_its_refusals() -> None:
     )
 
 
+def test_no_move_widens_the_interval_it_is_judged_by() -> None:
+    """One outlier of ten: with itself in the count it would cover itself."""
+    errors = np.array([1.0] * 9 + [10.0])
+    predicted = np.linspace(-1, 1, 10)
+    found = calibrate_shadow(predicted, predicted + errors, np.ones(10), 0.85)
+    assert found.coverage == pytest.approx(0.9)
+    assert found.inflation == 10.0
+
+
 def test_the_shadow_covers_what_it_says(settings: Any) -> None:
     """100 sets of 40 moves whose model says 2 points and is off by 3."""
     coverage, slope = shadow_runs(settings, 100)
