@@ -106,7 +106,7 @@ def _content(found: WhatIf) -> dict[str, Any]:
 
 
 def _text(found: WhatIf) -> str:
-    rows = [("", "recommended", "kept as is", "solved again")]
+    rows: list[tuple[str, ...]] = [("", "recommended", "kept as is", "solved again")]
     three = (found.base, found.stay, found.after)
     for label, name, form in (
         ("bill, $ a month", "monthly_cost_usd", "{:,.0f}"),
