@@ -94,7 +94,7 @@ def _gate(settings: Settings, bench: object, rules: ExperimentSettings) -> Goal:
     folder = Folders(settings.data).predictions / "sim_outcomes"
     if not isinstance(bench, Bench) or bench.world is None:
         return Goal("G14b", meaning, target, "no world to run", None)
-    if not any(folder.glob("*.parquet")):
+    if not any(folder.glob(simulate.FILES)):
         days = evaluation_days(rules, bench.world, bench.plans.trained_through)
         simulate.simulate(bench.world, bench.plans, days, rules, bench.writer, lambda *_: None)
     begun = time.perf_counter()

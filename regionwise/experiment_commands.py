@@ -145,7 +145,7 @@ def analyze(file: File = None, as_json: AsJson = False) -> None:
     ):
         bench.register(experiment.store(settings))
         written = Folders(settings.data).predictions / "sim_outcomes"
-        checks = simulation.gate_over(written) if any(written.glob("*.parquet")) else []
+        checks = simulation.gate_over(written) if any(written.glob(simulation.FILES)) else []
         red = [c.name for c in checks if c.status == "red"]
         if red:
             raise Stop(Exit.DATA_TESTS_FAILED, f"the gate over the files is red: {', '.join(red)}")

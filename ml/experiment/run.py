@@ -46,7 +46,7 @@ _EMPTY = (
     *("experiment_units", "experiment_classic_report", "experiment_baselines"),
     *("experiment_assignments", "experiment_communities", "experiment_service_effects"),
     *("experiment_monitor", "experiment_power", "experiment_goals", "experiment_moves"),
-    *("recommendation_outcomes", "run_degradations"),
+    *("recommendation_outcomes", "run_degradations", "sim_outcomes", "sim_latency_hist"),
 )
 
 

@@ -16,6 +16,8 @@ from ml.experiment.plans import PlanSet
 from ml.experiment.world import HOURS_PER_DAY, TIMEOUT_MS, Outcomes, World
 from ml.io import Writer
 
+FILES = "simulate_*.parquet"
+"""What :func:`simulate` writes; a build leaves an empty table beside it."""
 _COUNTS = {
     "offered_requests": "offered",
     "served_requests": "served",
@@ -138,7 +140,7 @@ def gate_over(folder: Path) -> list[Check]:
     """
     with duckdb.connect() as connection:
         connection.execute("set threads to 1")
-        files = str(folder / "*.parquet").replace("'", "''")
+        files = str(folder / FILES).replace("'", "''")
         connection.execute(f"create view outcomes as select * from read_parquet('{files}')")
         differing, unmatched, cells = connection.execute(_CELLS).fetchone() or (1, 1, 0)
         timeout_us = int(TIMEOUT_MS * 1000)
