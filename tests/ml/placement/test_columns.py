@@ -17,6 +17,7 @@ from ml.placement.checker import check_plan
 from ml.placement.columns import Solved, solve_columns
 from ml.placement.columns_dual import certified
 from ml.placement.columns_fleet import FleetProblem, fleet_problem, solve_fleet
+from ml.placement.columns_ledger import Ledger
 from ml.placement.columns_pool import Pool, Rows
 from ml.placement.instance import Instance
 
@@ -231,6 +232,24 @@ def test_emergency_stop_returns_an_honest_gap() -> None:
         assert found.stop_reason == "time"
     else:
         assert found.state == "unknown"
+
+
+@pytest.mark.parametrize("best", [1, 4])
+def test_what_is_known_never_hides_a_better_plan(best: int) -> None:
+    problem, rng = fleet_problem(bench_fleet(120, 6, seed=5)), np.random.default_rng(5)
+    rows, cost = Rows.of(np.full(6, 100.0)), problem.pricer
+    ledger = Ledger(cost, rows)
+    pool = Pool.empty(cost.cpu_cores, cost.memory_gb, 6)
+    _, pool, first = ledger.price(pool, np.zeros(13), best, 1.0)
+    looked = []
+    for size in (0.001, 0.01, 0.1, 1.0):
+        duals = np.concatenate((size * rng.uniform(0, 1, 6), np.zeros(7)))
+        value, pool, evaluated = ledger.price(pool, duals, best, 1.0)
+        exact = cost.price(rows.prices(duals), 1).value[:, 0]
+        np.testing.assert_allclose(value, exact, rtol=0, atol=2.0)
+        looked.append(evaluated)
+    # At small prices most services need no second look.
+    assert looked[0] < first
 
 
 def test_without_limits_each_service_has_its_best_plan_and_no_gap() -> None:
