@@ -24,6 +24,7 @@ from ml.placement.reading import read_instance
 from ml.placement.rows import bill_usd
 from ml.placement.saved import save
 from ml.placement.solve import Solution, solve, space_of
+from ml.placement.trial_groups import moved_in_pairs
 from ml.placement.whatif import problem_of
 
 STAGE = "placement"
@@ -115,7 +116,11 @@ def find_plans(instance: Instance, *, quick: bool = False) -> Found:
     ends = (plans.least_cost(first), plans.best_latency(first))
     # A dear end need not keep to a cap on the bill: it cannot begin a search within that cap.
     again = [solve(first.instance, start=e.fleet.chosen) for e in ends if _beats(e, first)]
-    return Found(min([first, *again], key=_rank), ends)
+    best = min([first, *again], key=_rank)
+    paired = None if quick else moved_in_pairs(best)
+    if paired is not None:
+        best = min(best, solve(first.instance, start=paired), key=_rank)
+    return Found(best, ends)
 
 
 def with_cost_cap(instance: Instance) -> Instance:

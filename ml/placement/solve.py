@@ -32,8 +32,7 @@ _WAITING_LADDER = (4.0, 1.0)
 _PUSHES = 2
 _AGAIN = 1
 _PUSH_FACTOR = 4.0
-# Larger tables are searched from today's plan alone, and rounded well, not exactly, at each step:
-# a search of many starts takes minutes there, a whole programme seconds.
+# Larger tables are searched from today's plan alone, and rounded well, not exactly.
 _EXACT_CELLS = 20_000
 
 
@@ -99,11 +98,12 @@ def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None
     space = space_of(instance)
     today, today_fleet = describe_today(instance, space)
     search = _Search(instance, space, today, today_fleet)
+    is_large = instance.n_services * len(space.sets) > _EXACT_CELLS
     if start is not None:
-        return search.ended(start, pairs=not quick)
+        return search.ended(start, pairs=not (quick or is_large))
     if quick:
         return search.ended(today.home)
-    if instance.n_services * len(space.sets) > _EXACT_CELLS:
+    if is_large:
         return search.ended(search.next(instance.usd_per_request_ms, today.home))
     begin = search.gathered(cheapest_sets(instance, space, today.home))
     ends = [search.ended(search.unslowed(begin)), search.ended(begin)]
@@ -271,7 +271,6 @@ def _descend(
                     following = trial.in_pairs()
                 break
         else:
-            # The proposals still change: what helps of the last one is taken.
             following = trial.in_parts()
         if not master.is_feasible and best is None:
             raise explain_shortage(instance, table, master)
