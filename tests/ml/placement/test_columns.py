@@ -297,3 +297,14 @@ def test_same_bytes_on_one_and_two_threads_and_any_hash_seed() -> None:
         )
         outputs.add(done.stdout)
     assert len(outputs) == 1
+
+
+def test_company_sizes_run_without_the_compiler() -> None:
+    code = _PRINTS.replace("150, 6", "60, 4")
+    outputs = set()
+    for first in ("", "import sys; sys.modules['numba'] = None\n"):
+        done = subprocess.run(
+            [sys.executable, "-c", first + code], capture_output=True, text=True, check=True
+        )
+        outputs.add(done.stdout.split()[1])
+    assert len(outputs) == 1
