@@ -12,9 +12,9 @@ from ml.placement.checker import check_plan
 from ml.placement.evaluate import SLOWER
 from ml.placement.fleet import describe_today, evaluate_fleet
 from ml.placement.graph_bound import joint_bound
-from ml.placement.kinds import excused, strict_today
+from ml.placement.kinds import Found, excused, strict_today
 from ml.placement.repair import Repair, slowed
-from ml.placement.run import Found, find_plans, tables
+from ml.placement.run import find_plans, tables
 from ml.placement.solve import solve, space_of
 from tests.ml.placement.builder import build_instance
 
