@@ -80,8 +80,7 @@ monthly as (
         current_services.slo_met_share as slo_met_share_before,
         planned.slo_met_share as slo_met_share_after,
         current_services.is_feasible as is_feasible_before,
-        -- The plan may slow a service down where nothing spares it; that is a weak plan for the
-        -- service, said as a degradation, and not the absence of one.
+        -- A slowdown that nothing spares is a weak plan, said as a degradation; not a missing one.
         planned.is_feasible
         or coalesce(planned.broken_rule, '') = 'SLOWER_THAN_TODAY' as is_feasible_after,
         current_services.broken_rule as broken_rule_before,
@@ -138,9 +137,7 @@ benefits as (
         sqrt(
             coalesce(saving_half_width_usd, 0) * coalesce(saving_half_width_usd, 0)
             -- What the plan pays for a millisecond turns the latency interval into money.
-            + power(
-                coalesce((delta_below_ms + delta_above_ms) / 2 * usd_per_ms, 0), 2
-            )
+            + power(coalesce((delta_below_ms + delta_above_ms) / 2 * usd_per_ms, 0), 2)
         ) as benefit_half_width_usd
     from half_widths
 ),
