@@ -46,7 +46,9 @@ from ml.placement.graph_bound_prices import Prices, Relaxed, Slopes
 from ml.placement.instance import Floats, Ints
 from ml.placement.solve import Solution
 
-_ITERATIONS, _PATIENCE, _SHRINK, _STEP, _STEP_MIN, _MEMORY = 600, 12, 0.7, 1.0, 2e-3, 0.6
+_PATIENCE, _SHRINK, _STEP, _STEP_MIN, _MEMORY = 12, 0.7, 1.0, 2e-3, 0.6
+_ITERATIONS, _CELLS_MAX = 600, 100_000_000
+"""Steps, and plans by callers' regions looked at in all of them: fewer steps in large fleets."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,25 @@ class JointBound:
         return (self.upper_micro - self.lower_micro) / max(1, abs(self.lower_micro))
 
 
-def joint_bound(solution: Solution, *, iterations: int = _ITERATIONS) -> JointBound:
+def joint_bound(solution: Solution, *, iterations: int | None = None) -> JointBound:
     """Return the bound over joint choices of all services, for the plan of a solution.
 
     Args:
         solution: Its plan gives the first prices; any plan gives a valid bound.
-        iterations: Most steps; none gives the bound at the first prices.
+        iterations: Most steps, 0 for the bound at the first prices; by size if not given.
+
+    Raises:
+        MemoryError: If calls x sets x regions exceed the policy's ``memory_cells_max``.
     """
+    one = solution.instance
+    cells = max(1, len(one.edges.caller)) * len(solution.space.sets) * one.n_regions
+    if cells > one.policy.memory_cells_max:
+        raise MemoryError(
+            f"{cells} priced calls by set exceed memory_cells_max == "
+            f"{one.policy.memory_cells_max}; lower max_regions_cap or ban regions"
+        )
+    if iterations is None:
+        iterations = min(_ITERATIONS, max(20, _CELLS_MAX // cells))
     relaxed = relaxed_of(solution)
     prices = opening_prices(relaxed, solution)
     upper = solution.upper_micro / MICRO
