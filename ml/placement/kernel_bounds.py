@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.placement.kernel_jit import compiled
+from ml.placement.kernel_jit import inner
 from ml.placement.kernel_types import (
     ADDS,
     ALLOWED,
@@ -47,7 +47,7 @@ _NEAR = 3
 """A region is among the nearest of a client up to this place."""
 
 
-@compiled
+@inner
 def prepare(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
     """Fill the bounds of single regions."""
     n_r, n_c = fixed.rtt.shape[0], local.marks[SIZE, 0]
@@ -100,7 +100,7 @@ def prepare(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
         _prepare_ok(i, fixed, part, local, tree)
 
 
-@compiled
+@inner
 def _busy_hour(r: int, local: Local) -> int:
     """Return the hour in which clients near a region ask for most: any hour gives a valid bound."""
     at, most = 0, -1.0
@@ -114,7 +114,7 @@ def _busy_hour(r: int, local: Local) -> int:
     return at
 
 
-@compiled
+@inner
 def _add_reserve(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
     """Add what other regions hold for a client while its nearest may be lost.
 
@@ -135,7 +135,7 @@ def _add_reserve(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> 
                 tree.pair[WAYS, r, c] += least / others
 
 
-@compiled
+@inner
 def _least_ms(i: int, r: int, rtt: float, part: Part) -> float:
     least = np.inf
     for b in range(part.cell.shape[2]):
@@ -146,7 +146,7 @@ def _least_ms(i: int, r: int, rtt: float, part: Part) -> float:
     return least
 
 
-@compiled
+@inner
 def _stray_usd(i: int, r: int, part: Part, local: Local) -> float:
     usd = local.astray[r, 0] + local.astray[local.astray.shape[0] - 1, 0] * part.area[i, r, SPENT]
     least = np.inf
@@ -159,7 +159,7 @@ def _stray_usd(i: int, r: int, part: Part, local: Local) -> float:
     return float(usd + least)
 
 
-@compiled
+@inner
 def _prepare_ok(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
     """Fill what each region serves in time at best, and how much of that a set needs."""
     most = 0.0
@@ -178,7 +178,7 @@ def _prepare_ok(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> N
     tree.facts[5] = (fixed.need - 2e-9) * local.astray[local.astray.shape[0] - 1, 2] - most
 
 
-@compiled
+@inner
 def enter(depth: int, r: int, i: int, fixed: Fixed, local: Local, tree: Tree) -> None:
     """Add region ``r`` to the prefix: depth ``depth`` holds that many regions afterwards."""
     tree.listed[depth - 1, TAKEN] = r
@@ -206,7 +206,7 @@ def enter(depth: int, r: int, i: int, fixed: Fixed, local: Local, tree: Tree) ->
     tree.sums[depth, 2], tree.sums[depth, 4] = total, in_time
 
 
-@compiled
+@inner
 def own_bound(depth: int, i: int, fixed: Fixed, part: Part, tree: Tree) -> float:
     """Return a lower bound of the prefix itself as a set, $ per hour."""
     needed = tree.facts[0]

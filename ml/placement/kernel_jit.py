@@ -23,16 +23,19 @@ def is_available() -> bool:
     return njit is not None
 
 
-def compiled(function: _F) -> _F:
-    """Compile a function that only compiled functions call; without numba return it as it is."""
+def inner(function: _F) -> _F:
+    """Compile a function that only compiled functions call; without numba return it as it is.
+
+    Calling it from Python would crash: what unpacks Python objects is left out, for a third less
+    time to compile.
+    """
     if njit is None:
         return function
-    # Nothing calls it from Python, so the code that would unpack Python objects is left out.
     found: _F = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function)
     return found
 
 
-def kept_on_disk(function: _F) -> _F:
+def compiled(function: _F) -> _F:
     """Compile a function that Python calls, with all that it calls, once per machine.
 
     The code is kept beside the module, or in ``NUMBA_CACHE_DIR``, or in the user's cache folder,

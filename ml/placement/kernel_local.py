@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.placement.instance import Ints
-from ml.placement.kernel_jit import compiled
+from ml.placement.kernel_jit import inner
 from ml.placement.kernel_types import (
     EGRESS,
     INSIDE,
@@ -32,7 +32,7 @@ from ml.placement.kernel_types import (
 SLACK = 1e-9
 
 
-@compiled
+@inner
 def bucket_of(fixed: Fixed, utilisation: float) -> int:
     """Return the utilisation bucket."""
     last = fixed.buckets.shape[0] - 1
@@ -42,7 +42,7 @@ def bucket_of(fixed: Fixed, utilisation: float) -> int:
     return int(last)
 
 
-@compiled
+@inner
 def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
     """Gather what service ``i`` asks for: only clients and hours that can matter."""
     n_c = 0
@@ -93,7 +93,7 @@ def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
         )
 
 
-@compiled
+@inner
 def _peak_hours(i: int, part: Part, local: Local) -> int:
     """List the hours that no other hour exceeds for every client; exact for loads."""
     found = 0
@@ -121,7 +121,7 @@ def _peak_hours(i: int, part: Part, local: Local) -> int:
     return found
 
 
-@compiled
+@inner
 def fill_peaks(ids: Ints, k: int, skip: int, near_tie: float, local: Local) -> None:
     """Write the peak load of every slot of a set, one slot left out; ``skip`` -1 for none."""
     left = k if skip < 0 else k - 1

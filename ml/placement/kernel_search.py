@@ -15,7 +15,7 @@ import numpy as np
 
 from ml.placement.instance import Ints
 from ml.placement.kernel_bounds import enter, own_bound, prepare
-from ml.placement.kernel_jit import compiled, kept_on_disk, source_stamp
+from ml.placement.kernel_jit import compiled, inner, source_stamp
 from ml.placement.kernel_local import fill_local
 from ml.placement.kernel_types import (
     ALLOWED,
@@ -55,7 +55,7 @@ from ml.placement.kernel_types import (
 from ml.placement.kernel_weigh import MICRO, weigh
 
 
-@compiled
+@inner
 def _expand(
     depth: int,
     i: int,
@@ -110,7 +110,7 @@ def _expand(
     tree.listed[depth, AT] = 0
 
 
-@compiled
+@inner
 def _insert(depth: int, kept: int, r: int, bound: float, tree: Tree) -> None:
     """Keep candidates by their difference: the most promising sets come first."""
     a = kept
@@ -122,7 +122,7 @@ def _insert(depth: int, kept: int, r: int, bound: float, tree: Tree) -> None:
     tree.bound[depth, a] = bound
 
 
-@compiled
+@inner
 def _least_nets(depth: int, count: int, left: int, tree: Tree) -> tuple[float, float, float]:
     """Return the sum of the ``left`` most negative nets, of one fewer, and the last of them."""
     for step in range(left):
@@ -142,7 +142,7 @@ def _least_nets(depth: int, count: int, left: int, tree: Tree) -> tuple[float, f
     return total, total - tree.facts[LOWEST + left - 1], tree.facts[LOWEST + left - 1]
 
 
-@compiled
+@inner
 def _keep_in_time(depth: int, count: int, left: int, local: Local, tree: Tree) -> int:
     """Drop regions with which no superset of the prefix serves enough demand in time."""
     most = 0.0
@@ -164,7 +164,7 @@ def _keep_in_time(depth: int, count: int, left: int, local: Local, tree: Tree) -
     return kept
 
 
-@compiled
+@inner
 def _is_before(i: int, t: int, value: float, ids: Ints, k: int, best: Best) -> bool:
     """Order plans by value, then number of regions, then region numbers."""
     if value != best.value[i, t]:
@@ -177,7 +177,7 @@ def _is_before(i: int, t: int, value: float, ids: Ints, k: int, best: Best) -> b
     return False
 
 
-@compiled
+@inner
 def _keep(i: int, value: float, cost: float, k: int, local: Local, tree: Tree, best: Best) -> None:
     """Insert the set in ``tree.ids`` into the list of the best."""
     last = best.value.shape[1] - 1
@@ -199,7 +199,7 @@ def _keep(i: int, value: float, cost: float, k: int, local: Local, tree: Tree, b
         best.plan[i, t, REGIONS + best.width + j] = local.marks[COUNT, j] if j < k else 0
 
 
-@compiled
+@inner
 def _try_prefix(
     depth: int, i: int, fixed: Fixed, part: Part, local: Local, tree: Tree, best: Best
 ) -> None:
@@ -222,7 +222,7 @@ def _try_prefix(
         _keep(i, value, cost, depth, local, tree, best)
 
 
-@compiled
+@inner
 def _roots(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
     """List the allowed regions, the best alone first."""
     tree.sums[0, :] = 0.0
@@ -240,7 +240,7 @@ def _roots(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
     tree.listed[0, LENGTH], tree.listed[0, AT] = count, 0
 
 
-@compiled
+@inner
 def _descend(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree, best: Best) -> None:
     """Walk the tree of sets; every set is reached once."""
     most = int(part.own[i, HIGH])
@@ -285,7 +285,7 @@ def _made(stamp: int) -> Callable[[Fixed, Part, Local, Tree, Best], None]:
                 if value < np.inf and value <= part.own[i, LIMIT]:
                     _keep(i, value, cost, k, local, tree, best)
 
-    return kept_on_disk(search)
+    return compiled(search)
 
 
 search = _made(source_stamp(Path(__file__).parent.glob("kernel_*.py")))

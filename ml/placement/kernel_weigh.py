@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.placement.instance import Ints
-from ml.placement.kernel_jit import compiled
+from ml.placement.kernel_jit import inner
 from ml.placement.kernel_local import SLACK, bucket_of, fill_peaks
 from ml.placement.kernel_types import (
     ADDS,
@@ -47,7 +47,7 @@ _STEPS = 2
 MICRO = 1_000_000.0
 
 
-@compiled
+@inner
 def _routed(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
     """Fill the sums by slot and return what the routing costs: egress and onward calls."""
     usd = 0.0
@@ -75,7 +75,7 @@ def _routed(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
     return usd
 
 
-@compiled
+@inner
 def _met(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, more: int) -> float:
     """Return the share of demand that meets the objective with ``more`` instances per slot."""
     if local.astray[local.astray.shape[0] - 1, 2] <= 0.0:
@@ -92,7 +92,7 @@ def _met(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, more
     return float(found / local.astray[local.astray.shape[0] - 1, 2])
 
 
-@compiled
+@inner
 def _served(k: int, able: float, local: Local) -> float:
     """Return the share of peak demand served after the worst loss."""
     if k == 1:
@@ -108,7 +108,7 @@ def _served(k: int, able: float, local: Local) -> float:
     return worst
 
 
-@compiled
+@inner
 def _as_safe(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) -> None:
     """Raise the sizes to what a loss needs where fewer would survive one worse than today."""
     if part.own[i, FLOOR] <= 0.0 or k < 2:
@@ -121,7 +121,7 @@ def _as_safe(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) 
             _grow(ids, k, f, i, fixed, part, local)
 
 
-@compiled
+@inner
 def _grow(ids: Ints, k: int, f: int, i: int, fixed: Fixed, part: Part, local: Local) -> float:
     """Raise the sizes to what the loss of slot ``f`` needs; return what that adds, $ per hour."""
     usd = 0.0
@@ -135,7 +135,7 @@ def _grow(ids: Ints, k: int, f: int, i: int, fixed: Fixed, part: Part, local: Lo
     return usd
 
 
-@compiled
+@inner
 def _is_proof(
     ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, spare: float
 ) -> bool:
@@ -156,7 +156,7 @@ def _is_proof(
     return True
 
 
-@compiled
+@inner
 def _waits(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) -> tuple[float, bool]:
     """Return the $ per hour of waiting, and whether the service is no slower than allowed."""
     usd, total = 0.0, 0.0
@@ -176,7 +176,7 @@ def _waits(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) ->
     return usd, mean <= part.own[i, SLOWEST] * (1.0 + SLACK)
 
 
-@compiled
+@inner
 def _least_wait(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
     usd = 0.0
     for j in range(k):
@@ -189,7 +189,7 @@ def _least_wait(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
     return usd
 
 
-@compiled
+@inner
 def _steps(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) -> bool:
     """Add up to two instances per region where that alone meets a hard objective."""
     if not (part.own[i, IS_HARD] > 0.0):
@@ -202,7 +202,7 @@ def _steps(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) ->
     return False
 
 
-@compiled
+@inner
 def _sized(
     ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local
 ) -> tuple[float, float]:
@@ -224,7 +224,7 @@ def _sized(
     return usd, max(0.0, whole - 1e-6 - count) * least
 
 
-@compiled
+@inner
 def weigh(
     ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, limit: float
 ) -> tuple[float, float]:
