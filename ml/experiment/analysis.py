@@ -41,7 +41,7 @@ from ml.experiment.switchback import (
 from ml.experiment.twin import Twin, TwinResult
 from ml.experiment.world import World
 
-BUILD_POWER_DRAWS = 500
+BUILD_POWER_DRAWS = 200
 """Enough for a planning table in every build; the command simulates the registered number."""
 
 
