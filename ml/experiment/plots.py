@@ -67,6 +67,8 @@ def guard_rails(tables: Tables) -> Picture | None:
         return None
     upper = rows["rel_hi"].fillna(rows["abs_hi"])
     upper = upper.where(rows["margin"] > 0, rows["rel_lo"].fillna(rows["abs_lo"]))
+    # A maximum bounds the treatment itself, a margin bounds its distance from the control.
+    upper = upper.where(rows["margin_kind"] != "maximum", rows["treatment"])
     used = (upper / rows["margin"]).clip(-2, 3).tolist()
     picture = Picture(
         "Guard rails: worse bound as a multiple of the margin (1 is the limit)",
@@ -95,13 +97,15 @@ def looks(tables: Tables) -> Picture | None:
         y_range=around([*rows["log_e"], limit]),
     )
     picture.line(0, limit, float(rows["blocks"].max()) + 1, limit, svg.VERMILION, dash=True)
+    named = []
     for (metric, path), colour in zip(
         rows.groupby("metric"), (svg.BLUE, svg.GREEN, svg.ORANGE) * 3, strict=False
     ):
         points = list(zip(path["blocks"], path["log_e"], strict=True))
         for (x1, y1), (x2, y2) in itertools.pairwise(points):
             picture.line(x1, y1, x2, y2, colour)
-        picture.words(points[-1][0] - 2, points[-1][1], str(metric))
+        named.append((str(metric), colour))
+    picture.legend(named)
     return picture
 
 
@@ -136,10 +140,11 @@ def smallest_effects(tables: Tables) -> Picture | None:
     picture = Picture(
         "Smallest improvement found with 80 % power, by length",
         "days",
-        (0, float(rows["days"].max()) + 16),
+        (0, float(rows["days"].max()) + 4),
         y_title="%",
-        y_range=around((rows["mde80"] * 100).tolist()),
+        y_range=around([*(rows["mde80"] * 100), 130 * rows["mde80"].max()]),
     )
+    named = []
     for (key, path), colour in zip(
         rows.groupby(["design", "metric"]), (svg.BLUE, svg.GREEN, svg.ORANGE) * 6, strict=False
     ):
@@ -148,7 +153,8 @@ def smallest_effects(tables: Tables) -> Picture | None:
             picture.line(x1, y1, x2, y2, colour)
         for x, y in points:
             picture.dot(x, y, colour)
-        picture.words(points[-1][0], points[-1][1], f"{key[1]} ({key[0]})")
+        named.append((f"{key[1]}, {key[0]}", colour))
+    picture.legend(named)
     return picture
 
 
@@ -165,12 +171,14 @@ def cloud(tables: Tables) -> Picture | None:
         y_range=around(rows["mean_latency_ms"].tolist(), zero=False),
     )
     order = rows.sort_values("family", key=lambda f: f.ne("random_matched"), kind="stable")
+    labelled = 0
     for row in order.itertuples():
         named = row.family != "random_matched"
         at = (float(str(row.cost_usd_per_million)), float(str(row.mean_latency_ms)))
         picture.dot(*at, svg.BLUE if named else "#bbbbbb", "square" if named else "circle")
         if named:
-            picture.words(*at, str(row.plan_name))
+            picture.words(*at, str(row.plan_name), up=12.0 * labelled)
+            labelled += 1
     return picture
 
 

@@ -86,11 +86,20 @@ class Picture:
             f'width="{number(max(last - first, 0.5))}" height="14" fill="{colour}"/>'
         )
 
-    def words(self, x: float, y: float, text: str) -> None:
-        """Write words at a point in data units."""
+    def words(self, x: float, y: float, text: str, *, up: float = 0.0) -> None:
+        """Write words at a point in data units, some pixels up where marks crowd."""
         self._marks.append(
-            f'<text x="{number(self.x(x) + 7)}" y="{number(self.y(y) + 4)}">{escape(text)}</text>'
+            f'<text x="{number(self.x(x) + 7)}" y="{number(self.y(y) + 4 - up)}">'
+            f"{escape(text)}</text>"
         )
+
+    def legend(self, names: Sequence[tuple[str, str]]) -> None:
+        """Name the lines by colour in the upper left corner, in the order they were drawn."""
+        for index, (name, colour) in enumerate(names):
+            self._marks.append(
+                f'<text x="{LEFT + 10}" y="{TOP + 10 + 14 * index}" fill="{colour}">'
+                f"{escape(name)}</text>"
+            )
 
     def render(self) -> str:
         """Return the SVG; it carries its title for readers who cannot see it."""

@@ -19,6 +19,7 @@ from ml.experiment.goals_measured import cross_check_goal, guard_rail_goals
 from ml.experiment.grid import Sizes, scenarios
 from ml.experiment.html import write_html
 from ml.experiment.opening import evaluation_days
+from ml.experiment.plots import PLOTS
 from ml.experiment.preview import Bench, NotPossibleError, assign, power
 from ml.experiment.simulate import gate_over, simulate
 from ml.experiment.svg import Picture, around, ticks
@@ -199,6 +200,28 @@ def test_the_page_holds_what_the_tables_say(lab: Any, settings: Any) -> None:
     assert "http://www.w3.org/2000/svg" in page
     assert "nan" not in page.lower().replace("nanos", "")
     assert {path: path.read_bytes() for path in write_html(lab.writer)} == first
+
+
+def test_a_maximum_is_drawn_as_what_it_bounds() -> None:
+    rows = pd.DataFrame(
+        {
+            "mode": "twin",
+            "role": "guardrail",
+            "metric": ["max_region_utilisation", "latency_p99"],
+            "margin": [0.8, 0.05],
+            "margin_kind": ["maximum", "relative"],
+            "treatment": [0.4, 100.0],
+            "rel_hi": [None, 0.025],
+            "rel_lo": [None, -0.1],
+            "abs_hi": [0.01, None],
+            "abs_lo": [0.01, None],
+            "verdict": "passed",
+        }
+    )
+    drawn = PLOTS["guard_rails"]({"experiment_results": rows})
+    assert drawn is not None
+    half = f'width="{(drawn.x(0.5) - drawn.x(0.0)):.4g}" height="14"'
+    assert drawn.render().count(half) == 2
 
 
 def test_a_refused_experiment_has_a_page_without_pictures_of_effects(
