@@ -32,6 +32,7 @@ def render() -> None:
 
 
 def _curve(points: pd.DataFrame) -> None:
+    parts.section("Cost against latency")
     view = pd.DataFrame(
         {
             "Plan": [_name(row) for _, row in points.iterrows()],
