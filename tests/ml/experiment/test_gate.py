@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ml.experiment.fleet import read_fleet
 from ml.experiment.full_run import run_both_plans
 from ml.experiment.gate import check_same_plan_twice
 from ml.experiment.metrics import reduce_outcomes
@@ -16,7 +17,7 @@ from ml.experiment.plans import consecutive, read_plans
 
 def _checks(lab: Any, settings: Any, **knobs: Any) -> dict[tuple[str, str], str]:
     world = lab.world(**knobs)
-    plans = read_plans(lab.writer, lab.features, settings)
+    plans = read_plans(lab.writer, lab.features, settings, read_fleet(lab.features))
     full = run_both_plans(world, plans, consecutive(world.first_future_on, 4), {})
     return {(c.name, c.scope): c.status for c in full.checks}
 
@@ -56,7 +57,7 @@ def test_missing_cell_is_red(lab: Any, settings: Any) -> None:
         return outcomes
 
     world.run = run
-    plans = read_plans(lab.writer, lab.features, settings)
+    plans = read_plans(lab.writer, lab.features, settings, read_fleet(lab.features))
     full = run_both_plans(world, plans, consecutive(world.first_future_on, 2), {})
     status = {c.name: c.status for c in full.checks}
     assert status["demand_cells"] == "red"
@@ -73,14 +74,14 @@ def test_float_counts_are_red(lab: Any, settings: Any) -> None:
         return outcomes
 
     world.run = run
-    plans = read_plans(lab.writer, lab.features, settings)
+    plans = read_plans(lab.writer, lab.features, settings, read_fleet(lab.features))
     full = run_both_plans(world, plans, consecutive(world.first_future_on, 2), {})
     assert {c.status for c in full.checks if c.name == "requests_conserved"} == {"red"}
 
 
 def test_plan_that_falls_below_its_rule_is_red(lab: Any, settings: Any) -> None:
     world = lab.world()
-    plans = read_plans(lab.writer, lab.features, settings)
+    plans = read_plans(lab.writer, lab.features, settings, read_fleet(lab.features))
     rows = plans.placements["treatment"]
     plans.placements["treatment"] = rows.drop(rows.index[rows["service_id"] == "svc-001"][1])
     days = consecutive(world.first_future_on, 2)
