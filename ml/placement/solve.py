@@ -27,7 +27,7 @@ from ml.placement.subsets import SetSpace, build_space
 from ml.placement.trial import Trial, broken_in, move_limit, rank_of
 
 _CLOSE_ENOUGH = 2e-5
-_TRIALS, _FEW_TRIALS = 25, 8
+_TRIALS, _FEW_TRIALS, _FEW_ROUNDS = 25, 4, 10
 _WAITING_LADDER = (4.0, 1.0)
 _PUSHES = 2
 _AGAIN = 1
@@ -245,11 +245,11 @@ def _descend(
     capacity, moves = row_limits(instance), move_limit(instance)
     fleet = evaluate_fleet(instance, space, start, today)
     best: Solution | None = None
-    stop = "rounds"
-    rounds = 0
+    stop, rounds = "rounds", 0
     seen: set[bytes] = set()
     exact = instance.n_services * len(space.sets) <= _EXACT_CELLS
     trials = min(_TRIALS if exact else _FEW_TRIALS, 2 * max_rounds)
+    max_rounds = max_rounds if exact else min(max_rounds, _FEW_ROUNDS)
     for rounds in range(1, max_rounds + 1):
         table, clients = price_all(instance, space, fleet, today)
         broken = broken_in(instance, table, fleet)

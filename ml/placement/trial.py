@@ -20,6 +20,8 @@ from ml.placement.trial_ranks import Rank, Ranker, broken_in, move_limit, rank_o
 _VALUED, _LARGE = 24, 400
 # Services moved by the parts of a proposal that are evaluated at once: so many, or a part of all.
 _AHEAD, _AHEAD_PART = 24, 6
+# After so many, a large fleet is better priced anew than taken apart further.
+_LOOKS_LARGE = 10
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ class Trial:
         todo = _halves(0, services.size)
         is_large = self.instance.n_services > _LARGE
         ahead_most = self.instance.n_services // _AHEAD_PART if is_large else _AHEAD
-        while todo:
+        looks = _LOOKS_LARGE if is_large else len(todo)
+        while todo and looks > 0:
+            looks -= 1
             # Looking ahead costs little where parts are small, and most of them do not help.
             sizes = np.cumsum([last - first for first, last in todo])
             ahead = todo[: max(1, int((sizes <= ahead_most).sum()))]
