@@ -22,6 +22,7 @@ from ml.placement.instance import Flags, Floats, Ints
 
 DUAL_DECIMALS = 9
 _CHUNK = 50_000
+_MOST_COLUMNS, _FEW = 80_000, 3
 # Floating-point error of a value summed over a service's regions, micro-dollars, far above it.
 _VALUE_ERROR = 1e-6
 
@@ -178,6 +179,8 @@ def best_in_box(
         value = pool.value(nothing, cost_weight)
         return float(value[pool.cheapest(value)].sum()), nothing, nothing
     base, open_columns = competitive(pool, low, high, cost_weight)
+    if len(open_columns) > _MOST_COLUMNS:
+        open_columns = _best_few(pool, open_columns, 0.5 * (low + high), cost_weight)
     sub = pool.take(open_columns)
     alone = np.setdiff1d(base, open_columns, assume_unique=True)
     alone = alone[~np.isin(pool.service[alone], np.unique(sub.service))]
@@ -193,6 +196,17 @@ def best_in_box(
         np.maximum(0.0, np.round(duals, DUAL_DECIMALS)),
         shortage,
     )
+
+
+def _best_few(pool: Pool, columns: Ints, duals: Floats, cost_weight: float) -> Ints:
+    """Keep few columns of each service: the first boxes are wide, and only point the way.
+
+    Fewer plans make the model promise more, never less, so an ascent does not stop too early.
+    """
+    some = pool.take(columns)
+    order = np.lexsort((some.value(duals, cost_weight), some.service))
+    first = np.repeat(some.starts[:-1], np.diff(some.starts))
+    return np.sort(columns[order[np.arange(len(columns)) - first < _FEW]])
 
 
 def competitive(pool: Pool, low: Floats, high: Floats, cost_weight: float) -> tuple[Ints, Ints]:
