@@ -9,6 +9,13 @@ from ml.placement.evaluate import RULES
 from ml.placement.instance import Instance
 from ml.placement.master import Master
 from ml.placement.pricing import PlanTable
+from ml.placement.rows import row_limits, row_names
+
+_CODES = {"capacity_vcpu": "NO_CAPACITY", "capacity_memory_gb": "MEMORY", "bill": "COST_CAP"}
+_UNITS = {
+    "capacity_vcpu": ("vCPU", "capacity_vcpu"),
+    "capacity_memory_gb": ("GB", "memory_capacity_gb"),
+}
 
 
 def explain_shortage(instance: Instance, table: PlanTable, master: Master) -> InfeasibleError:
@@ -30,15 +37,14 @@ def explain_shortage(instance: Instance, table: PlanTable, master: Master) -> In
         )
     short = master.shortage[:-1]
     if short.max(initial=0.0) > 0:
+        names, limits = row_names(instance), row_limits(instance)
         worst = [
-            f"{instance.region_ids[r]} is {short[r]:.1f} vCPU short of its "
-            f"{instance.capacity_vcpu[r]:.1f} ({_pinned(table, int(r))} services must run there)"
-            for r in np.flatnonzero(short > 0)
+            _short_row(instance, table, names[i], float(short[i]), float(limits[i]))
+            for i in np.flatnonzero(short > 0)
         ]
+        codes = dict.fromkeys(_CODES[names[i][0]] for i in np.flatnonzero(short > 0))
         return InfeasibleError(
-            ("NO_CAPACITY",),
-            "capacity cannot hold the fleet at any price: " + "; ".join(worst) + "; raise "
-            "capacity_vcpu, the move budget, or relax residency and min_regions there",
+            (*codes,), "capacity cannot hold the fleet at any price: " + "; ".join(worst)
         )
     if master.shortage[-1] > 0:
         return InfeasibleError(
@@ -51,6 +57,40 @@ def explain_shortage(instance: Instance, table: PlanTable, master: Master) -> In
         "the relaxation has a plan, the search for whole plans found none; this proves no "
         "contradiction: a little more capacity or a larger move budget may help",
     )
+
+
+def _short_row(
+    instance: Instance, table: PlanTable, name: tuple[str, str], short: float, limit: float
+) -> str:
+    """Say what a row lacks, who must be there and by which rule, and the least that helps."""
+    kind, region = name
+    if kind == "bill":
+        return (
+            f"the bill exceeds its cap of {limit:.2f} $ per hour by {short:.2f}; raise it to that"
+        )
+    unit, setting = _UNITS[kind]
+    r = instance.region_ids.index(region)
+    by_rule = ", ".join(f"{count} by {rule}" for rule, count in _pinned_by(table, r))
+    why = f": {by_rule}" if by_rule else ""
+    return (
+        f"{region} is {short:.1f} {unit} short of its {limit:.1f} ({_pinned(table, r)} services "
+        f"must run there{why}); raise {setting} to {limit + short:.1f}, the move budget, or relax "
+        "these rules"
+    )
+
+
+def _pinned_by(table: PlanTable, region: int) -> list[tuple[str, int]]:
+    """Count, by the rule that alone keeps it there, services whose every open plan is there."""
+    away = ~table.space.member[:, region][None, :]
+    stays = ~(table.is_open & away).any(axis=1)
+    stuck = int((stays & table.is_stuck).sum())
+    found = [("having no set that keeps all rules", stuck)] if stuck else []
+    for i, rule in enumerate(RULES):
+        freed = (((table.broken & ~(1 << i)) == 0) & away).any(axis=1)
+        count = int((stays & freed & ~table.is_stuck).sum())
+        if count:
+            found.append((rule, count))
+    return sorted(found, key=lambda item: (-item[1], item[0]))
 
 
 def least_moves(instance: Instance, table: PlanTable) -> tuple[int, list[tuple[str, int]]]:

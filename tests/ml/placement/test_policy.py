@@ -252,3 +252,19 @@ def test_rent_changes_nothing_where_no_row_is_named() -> None:
     one = build_instance(6, 3, 2, hours=4, elastic_move_usd=3.0)
     assert not rented(one, frozenset()).has_extra_terms
     assert rented(one, frozenset({"moves"})).has_extra_terms
+
+
+def test_a_shortage_names_the_row_who_is_bound_to_it_and_what_would_help() -> None:
+    free = build_instance(12, 3, 4, hours=4, calls=False)
+    short = replace(free, capacity_vcpu=np.array([3.0, np.inf, np.inf]))
+    only = np.full((12, 3), BANNED)
+    only[:, 0] = 0
+    with pytest.raises(InfeasibleError, match=r"r00 is .* vCPU short .*raise capacity_vcpu") as one:
+        _quick(replace(short, blocker=only, min_regions=np.ones(12, dtype=np.int64)))
+    assert one.value.rules == ("NO_CAPACITY",)
+    assert "services must run there: " in str(one.value)
+    assert " by " in str(one.value).split("must run there: ")[1]
+    memory = np.array([1.0, 1.0, 1.0])
+    with pytest.raises(InfeasibleError, match="memory_capacity_gb") as two:
+        _quick(replace(free, memory_capacity_gb=memory))
+    assert "MEMORY" in two.value.rules
