@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from ml.experiment.config_designs import (
+    Cluster,
+    Frozen,
+    Observational,
+    Shadow,
+    Switchback,
+    Wedge,
+)
 from ml.experiment.signflip import min_blocks
 
 DEFAULT_FILE = Path(__file__).with_name("experiment.yml")
@@ -35,11 +43,7 @@ class SettingsError(ValueError):
     """A configuration that is refused; the message names file, key, value and rule."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Plans(_Frozen):
+class Plans(Frozen):
     """Kinds of plan in ``placement_runs`` that are compared.
 
     ``control`` may be ``random_matched:<seed>`` where nothing is known of today's placement: a
@@ -50,7 +54,7 @@ class Plans(_Frozen):
     treatment: str = Field(default="recommended", pattern=r"^[a-z_]+$")
 
 
-class Baselines(_Frozen):
+class Baselines(Frozen):
     """Other plans the treatment is ranked among, and the evaluation days they run on."""
 
     random_matched: int = Field(default=200, ge=0)
@@ -60,20 +64,20 @@ class Baselines(_Frozen):
     cheapest: bool = True
 
 
-class Evaluate(_Frozen):
+class Evaluate(Frozen):
     """The evaluation period; ``from`` null means the day after training."""
 
     from_on: date | None = Field(default=None, alias="from")
     days: int = Field(default=28, ge=2, le=56)
 
 
-class PrePeriod(_Frozen):
+class PrePeriod(Frozen):
     """Last days of the history, for the in-sample gain and the power."""
 
     days: int = Field(default=28, ge=2)
 
 
-class Twin(_Frozen):
+class Twin(Frozen):
     """Passes of the twin layer; see the comments in ``experiment.yml``."""
 
     days: int = Field(default=28, ge=1)
@@ -85,7 +89,7 @@ class Twin(_Frozen):
     input_detail_draws: int = Field(default=0, ge=0)
 
 
-class Inputs(_Frozen):
+class Inputs(Frozen):
     """Standard deviations of the logarithm of each uncertain factor."""
 
     rtt_scale: float = Field(default=0.05, ge=0, le=1)
@@ -94,56 +98,7 @@ class Inputs(_Frozen):
     demand_scale: float = Field(default=0.10, ge=0, le=1)
 
 
-class Switchback(_Frozen):
-    """The coin design: blocks of two days, warm-up hours dropped from every day."""
-
-    block_days: Literal[2] = 2
-    warmup_hours: Literal[4] = 4
-    min_blocks: int = Field(default=7, ge=1)
-    coin_redraws: int = Field(default=200, ge=0)
-    excluded_days: tuple[date, ...] = ()
-
-
-class Cluster(_Frozen):
-    """The coin design by call-graph community, and when it may not be run."""
-
-    min_edge_share: float = Field(default=0.01, ge=0, lt=1)
-    max_crossing_share: float = Field(default=0.15, gt=0, le=1)
-    max_community_share: float = Field(default=0.20, gt=0, le=1)
-    max_utilisation: float = Field(default=0.70, gt=0, le=1)
-    permutations: int = Field(default=999, ge=99)
-
-
-class Wedge(_Frozen):
-    """One-way waves: days before, a baseline, then a wave every few days."""
-
-    pre_days: int = Field(default=14, ge=1)
-    baseline_days: int = Field(default=7, ge=0)
-    waves: int = Field(default=5, ge=1)
-    wave_days: int = Field(default=7, ge=1)
-    permutations: int = Field(default=999, ge=99)
-
-
-class Observational(_Frozen):
-    """What past moves must have around them, and how they are compared."""
-
-    pre_days: int = Field(default=28, ge=15)
-    post_days: int = Field(default=14, ge=7)
-    controls: int = Field(default=10, ge=3)
-    placebos: int = Field(default=200, ge=200)
-    max_spread: float = Field(default=0.03, gt=0)
-    max_moves: int = Field(default=40, ge=1)
-
-
-class Shadow(_Frozen):
-    """Replay of known days, trusted as far as it foretold past moves."""
-
-    days: int = Field(default=28, ge=2)
-    min_moves: int = Field(default=9, ge=9)
-    level: float = Field(default=0.90, gt=0.5, lt=1)
-
-
-class Margin(_Frozen):
+class Margin(Frozen):
     """One margin of a guard rail; exactly one of the four kinds."""
 
     margin_rel: float | None = None
@@ -165,7 +120,7 @@ class Margin(_Frozen):
         return value
 
 
-class Metrics(_Frozen):
+class Metrics(Frozen):
     """Success metrics and guard rails."""
 
     success: tuple[str, ...]
@@ -192,7 +147,7 @@ class Metrics(_Frozen):
         return self
 
 
-class Power(_Frozen):
+class Power(Frozen):
     """Size of the power simulation; ``days`` are the lengths that are planned for."""
 
     draws: int = Field(default=2000, ge=100)
@@ -200,7 +155,7 @@ class Power(_Frozen):
     effects: tuple[float, ...] = (0.02, 0.05, 0.10)
 
 
-class Calibration(_Frozen):
+class Calibration(Frozen):
     """Size of the A/A runs; ``worlds`` distinct noise worlds share the coins of ``runs``."""
 
     runs: int = Field(default=4000, ge=100)
@@ -208,7 +163,7 @@ class Calibration(_Frozen):
     canary_runs: int = Field(default=1000, ge=100)
 
 
-class ExperimentSettings(_Frozen):
+class ExperimentSettings(Frozen):
     """Everything that is registered before the experiment runs."""
 
     schema_version: Literal[1] = 1
@@ -229,7 +184,7 @@ class ExperimentSettings(_Frozen):
     shadow: Shadow = Shadow()
     seed: int
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    mde: dict[str, float] = {}
+    mde: dict[str, float] = Field(default_factory=dict)
     power: Power = Power()
     metrics: Metrics
     segments: tuple[Literal["origin", "tier", "traffic_decile"], ...] = ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.experiment.config import Observational
+from ml.experiment.config_designs import Observational
 from ml.experiment.metrics import Floats
 from ml.experiment.panel import Panel
 
