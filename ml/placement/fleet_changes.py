@@ -10,7 +10,7 @@ gathers no error.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -26,61 +26,14 @@ from ml.placement.fleet import (
     loads_of,
     slowest_calls,
 )
+from ml.placement.fleet_rows import Flow, Part, Reached, rows_of, today_of
 from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.slots import Clients, one_set_each
 from ml.placement.subsets import SetSpace
 
 _CELLS_PER_CHUNK = 6_000_000
-_ROWS = (
-    *("cpu_cores", "memory_gb", "demand_ms", "usd_per_request_ms", "replica_usd", "request_kb"),
-    *("response_kb", "state_gb", "loss_proof", "min_regions", "max_regions", "slo_ms"),
-    *("slo_stated_ms", "blocker", "current"),
-)
-
 Change = tuple[Ints, Ints]
 """Services that move, and the numbers of their new sets."""
-
-
-@dataclass(frozen=True)
-class Reached:
-    """Services that some change reaches, sorted by change and service; n rows."""
-
-    change: Ints
-    service: Ints
-    chosen: Ints
-    cost_micro: Ints
-    broken: Ints
-    instances: Ints
-    """``(n, K)``."""
-    bill_usd: Floats
-    """Compute, open regions and transfer, $ per hour."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """All that follows for the reached services of one layer."""
-
-    change: Ints
-    service: Ints
-    chosen: Ints
-    clients: Clients
-    found: Assessed
-    answers: Floats
-    dependency: Floats
-    slowest: tuple[Ints, Flags]
-
-
-@dataclass
-class _Flow:
-    """Clients of the services whose own set or whose callers' sets differ, by row."""
-
-    row: Ints
-    """Row of a (change, service), -1 where its clients and its set stay, ``(B, S)``."""
-    service: Ints
-    peak: Floats
-    mean: Floats
-    wait: Floats
-    egress: Floats
 
 
 @dataclass(frozen=True)
@@ -151,14 +104,14 @@ class Changes:
         step = max(1, min(step, _CELLS_PER_CHUNK // self.instance.n_services))
         return [(i, min(len(changes), i + step)) for i in range(0, len(changes), step)]
 
-    def _run(self, changes: Sequence[Change]) -> list[_Part]:
+    def _run(self, changes: Sequence[Change]) -> list[Part]:
         chosen = np.tile(self.base.chosen, (len(changes), 1))
         for i, (some, plans) in enumerate(changes):
             chosen[i, some] = plans
         moved: Flags = chosen != self.base.chosen
         called = self._called(moved)
         flow = self._flow(chosen, moved, called)
-        parts: list[_Part] = []
+        parts: list[Part] = []
         differs = np.zeros_like(moved)
         where = np.full(moved.shape, -1, dtype=np.int64)
         told = [np.zeros((0, self.instance.n_regions))]
@@ -205,13 +158,13 @@ class Changes:
             waits[:, np.searchsorted(services, caller)] = hit
         return waits
 
-    def _flow(self, chosen: Ints, moved: Flags, called: Flags) -> _Flow:
+    def _flow(self, chosen: Ints, moved: Flags, called: Flags) -> Flow:
         """Return the clients of all services that are moved or called from elsewhere."""
         base, origins = self.base.clients, self.instance.n_origins
         b, s = np.nonzero(moved | called)
         row = np.full(moved.shape, -1, dtype=np.int64)
         row[b, s] = np.arange(b.size)
-        flow = _Flow(
+        flow = Flow(
             row, s, base.peak_rps[s], base.mean_rps[s], base.wait_usd[s], base.egress_usd[s]
         )
         fresh = np.flatnonzero(called[b, s])
@@ -222,7 +175,7 @@ class Changes:
                 self._call(chosen, called, flow, services, e)
         return flow
 
-    def _call(self, chosen: Ints, called: Flags, flow: _Flow, services: Ints, e: Ints) -> None:
+    def _call(self, chosen: Ints, called: Flags, flow: Flow, services: Ints, e: Ints) -> None:
         """Add the calls of one layer to the clients of those who are called from elsewhere."""
         edges, origins = self.instance.edges, self.instance.n_origins
         regions, hours = self.instance.n_regions, flow.peak.shape[2]
@@ -271,12 +224,12 @@ class Changes:
         b: Ints,
         s: Ints,
         chosen: Ints,
-        flow: _Flow,
+        flow: Flow,
         waits: Flags,
         e: Ints,
         where: Ints,
         told: list[Floats],
-    ) -> _Part:
+    ) -> Part:
         base = self.base
         dependency, shift = base.dependency_ms[s], base.clients.dependency_ms[s]
         slowest: tuple[Ints, Flags] = (np.zeros(0, dtype=np.int64), base.is_slowest[:0])
@@ -300,7 +253,7 @@ class Changes:
         slots = one_set_each(one, self.space, seen, every, plans)
         found = assess(one, slots, today, shift, nothing)
         answers = answer_times(one, self.space, every, plans, found, shift)
-        return _Part(b, s, plans, seen, found, answers, dependency, slowest)
+        return Part(b, s, plans, seen, found, answers, dependency, slowest)
 
     def _wait(
         self, b: Ints, s: Ints, e: Ints, where: Ints, told: Floats
@@ -336,18 +289,3 @@ def _micro(found: Assessed) -> Ints:
 
 def _bill(found: Assessed) -> Floats:
     return np.asarray((found.compute + found.open + found.egress)[:, 0])
-
-
-def rows_of(instance: Instance, services: Ints) -> Instance:
-    """Return an instance whose services are ``services``, repeats allowed, without calls."""
-    rows = {name: getattr(instance, name)[services] for name in _ROWS}
-    latency = instance.latency
-    parts = {
-        k.name: getattr(latency, k.name)[services] for k in fields(latency) if k.name != "buckets"
-    }
-    return replace(instance, latency=replace(latency, **parts), **rows)
-
-
-def today_of(today: Today, services: Ints) -> Today:
-    """Return what the given services are compared with, in their order."""
-    return Today(*(getattr(today, k.name)[services] for k in fields(Today)))

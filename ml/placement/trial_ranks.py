@@ -10,7 +10,8 @@ import numpy as np
 
 from ml.placement.evaluate import SLOWER, Today
 from ml.placement.fleet import Fleet
-from ml.placement.fleet_changes import Change, Changes, Reached
+from ml.placement.fleet_changes import Change, Changes
+from ml.placement.fleet_rows import Reached
 from ml.placement.instance import Flags, Floats, Instance, Ints
 from ml.placement.pricing import PlanTable
 from ml.placement.rows import ROW_SLACK, overrun, row_limits, used_by
