@@ -73,7 +73,7 @@ def _decided(
 ) -> tuple[pd.DataFrame, Instance]:
     """Return what the optimiser decides with true latencies, and the problem it solved."""
     from ml.placement import placements, read_instance, solve
-    from ml.placement.solve import space_of
+    from ml.placement.search.solve import space_of
 
     instance = read_instance(features, truth, policy)
     space = space_of(instance)

@@ -185,7 +185,11 @@ def solve(context: Context, record: StepRecord) -> None:
     record.rows = done.candidate_plans
     record.detail = (
         f"{done.moves} moves, certified gap {100 * done.gap_share:.4f} % with calls fixed, "
-        f"{100 * done.joint_gap_share:.1f} % over joint moves"
+        + (
+            "none computed over joint moves"
+            if done.joint_gap_share is None
+            else f"{100 * done.joint_gap_share:.1f} % over joint moves"
+        )
     )
 
 

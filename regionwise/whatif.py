@@ -13,7 +13,7 @@ from regionwise.config import Settings
 from regionwise.exits import Exit, Stop
 
 if TYPE_CHECKING:
-    from ml.placement.scenario import Scenario
+    from ml.placement.answers.scenario import Scenario
     from ml.placement.whatif import WhatIf
 
 _SHOWN = 12
@@ -53,7 +53,7 @@ def scenario_of(**given: Any) -> Scenario:
     Raises:
         Stop: With exit code 2, naming the option and the rule it broke.
     """
-    from ml.placement.scenario import Scenario
+    from ml.placement.answers.scenario import Scenario
 
     budget = given["move_budget"]
     try:
@@ -83,9 +83,9 @@ def run(settings: Settings, scenario: Scenario, *, as_json: bool) -> str:
     Raises:
         Stop: With exit code 2 for a senseless scenario, 5 where no plan keeps its rules.
     """
+    from ml.placement.answers.saved import FILE, SavedProblemError
+    from ml.placement.answers.scenario import ScenarioError
     from ml.placement.errors import InfeasibleError
-    from ml.placement.saved import FILE, SavedProblemError
-    from ml.placement.scenario import ScenarioError
     from ml.placement.whatif import whatif
 
     path: Path = publish.current(settings).parent / FILE

@@ -4,14 +4,14 @@
 ``price_service_sets`` the strategy model.
 """
 
-from ml.placement.classes import price_service_sets
 from ml.placement.errors import InfeasibleError
-from ml.placement.instance import Instance
-from ml.placement.plans import cheapest, greedy_nearest, placements, random_matched_plans
-from ml.placement.policy import Policy, PolicyError, load_policy
-from ml.placement.reading import read_instance
+from ml.placement.problem.instance import Instance
+from ml.placement.problem.policy import Policy, PolicyError, load_policy
+from ml.placement.problem.reading import read_instance
 from ml.placement.run import CheckerError, PlacementResult, run
-from ml.placement.solve import Solution, solve
+from ml.placement.search.classes import price_service_sets
+from ml.placement.search.plans import cheapest, greedy_nearest, placements, random_matched_plans
+from ml.placement.search.solve import Solution, solve
 
 __all__ = [
     "CheckerError",

@@ -11,20 +11,21 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.io import Features, Writer
-from ml.placement import explain, living, plans, publish
-from ml.placement.certificate import certificate_tables, certify
-from ml.placement.checker import check_plan
-from ml.placement.elastic import offset_usd, relaxed
-from ml.placement.fleet import MICRO, describe_today, evaluate_fleet
-from ml.placement.graph_bound import JointBound, joint_bound
-from ml.placement.instance import Instance
-from ml.placement.kinds import Found, Kind, excused, published, strict_today
-from ml.placement.policy import Policy, load_policy
-from ml.placement.reading import read_instance
-from ml.placement.rows import bill_usd
-from ml.placement.saved import save
-from ml.placement.solve import Solution, solve, space_of
-from ml.placement.trial_groups import moved_in_pairs
+from ml.placement.answers import explain, living, publish
+from ml.placement.answers.saved import save
+from ml.placement.check.certificate import certificate_tables, certify
+from ml.placement.check.checker import check_plan
+from ml.placement.fleet.fleet import MICRO, describe_today, evaluate_fleet
+from ml.placement.graph.bound import joint_bound
+from ml.placement.problem.elastic import offset_usd, relaxed
+from ml.placement.problem.instance import Instance
+from ml.placement.problem.policy import Policy, load_policy
+from ml.placement.problem.reading import read_instance
+from ml.placement.problem.rows import bill_usd
+from ml.placement.search import plans
+from ml.placement.search.kinds import Found, Kind, excused, published, strict_today
+from ml.placement.search.solve import Solution, solve, space_of
+from ml.placement.search.trial_groups import moved_in_pairs
 from ml.placement.whatif import problem_of
 
 STAGE = "placement"
@@ -59,7 +60,8 @@ class PlacementResult:
     lower_bound_usd_per_hour: float
     gap_share: float
     gap_scope: str
-    joint_gap_share: float
+    joint_gap_share: float | None
+    """None where the fleet is too large for the joint bound; the scope says so."""
     joint_gap_scope: str
     moves: int
     services: int
@@ -154,14 +156,13 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     instance = solution.instance
     inputs, config = instance.digest(), instance.policy.digest()
     certificate = certify(solution)
-    joint = joint_bound(solution)
     runs, services, placed = [], [], []
     kinds = published(found)
     for kind in kinds:
         plan = publish.plan_id(inputs, config, kind.name)
         _check(solution, kind)
         own = kind.name == "recommended"
-        bound = certificate.run_columns | _joint_columns(solution, joint) if own else {}
+        bound = certificate.run_columns | _joint_columns(solution) if own else {}
         runs.append(_run_row(solution, kind, plan, inputs, config, bound))
         space, fleet = solution.space, kind.fleet
         services.append(publish.services_frame(instance, space, fleet, plan, level))
@@ -234,8 +235,12 @@ def _run_row(
     }
 
 
-def _joint_columns(solution: Solution, joint: JointBound) -> dict[str, Any]:
+def _joint_columns(solution: Solution) -> dict[str, Any]:
     """Return the bound over all services at once, and what of its gap is whole instances."""
+    try:
+        joint = joint_bound(solution)
+    except MemoryError as too_large:
+        return {"joint_gap_scope": f"not computed: {too_large}"}
     inside = offset_usd(solution.instance)
     lower = joint.lower_micro / MICRO - inside
     upper = joint.upper_micro / MICRO - inside
@@ -258,7 +263,7 @@ def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
         lower_bound_usd_per_hour=float(row["lower_bound_usd_per_hour"]),
         gap_share=float(row["gap_share"]),
         gap_scope=GAP_SCOPE,
-        joint_gap_share=float(row["joint_gap_share"]),
+        joint_gap_share=None if pd.isna(joint := row.get("joint_gap_share")) else float(joint),
         joint_gap_scope=str(row["joint_gap_scope"]),
         moves=int(row["moves"]),
         services=solution.instance.n_services,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.placement.certificate import certify
+from ml.placement.answers.saved import FILE, Problem, SavedProblemError, load
+from ml.placement.answers.scenario import Scenario, ScenarioError, applied
+from ml.placement.check.certificate import certify
 from ml.placement.errors import InfeasibleError
-from ml.placement.fleet import MICRO, Fleet, describe_today, evaluate_fleet
-from ml.placement.instance import Instance, Ints
-from ml.placement.plans import mean_ms, monthly_micro
-from ml.placement.saved import FILE, Problem, SavedProblemError, load
-from ml.placement.scenario import Scenario, ScenarioError, applied
-from ml.placement.solve import Solution, solve, space_of
+from ml.placement.fleet.fleet import MICRO, Fleet, describe_today, evaluate_fleet
+from ml.placement.problem.instance import Instance, Ints
+from ml.placement.search.plans import mean_ms, monthly_micro
+from ml.placement.search.solve import Solution, solve, space_of
 
 HOURS_PER_MONTH = 730.0
 _ROUNDS = 4

@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ml.io import Features
-from ml.placement.fleet import MICRO, describe_today
-from ml.placement.instance import Edges, Instance
-from ml.placement.policy import Policy
-from ml.placement.pricing import price_all
-from ml.placement.reading import read_instance
-from ml.placement.subsets import build_space
+from ml.placement.fleet.fleet import MICRO, describe_today
+from ml.placement.fleet.pricing import price_all
+from ml.placement.problem.instance import Edges, Instance
+from ml.placement.problem.policy import Policy
+from ml.placement.problem.reading import read_instance
+from ml.placement.problem.subsets import build_space
 from ml.strategy.settings import StrategySettings
 
 CLASSES = ("single", "dual", "multi")

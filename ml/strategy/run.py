@@ -10,7 +10,7 @@ import pandas as pd
 
 from ml.io import Features, Writer
 from ml.latency.metrics import Goal, Place, metric_row
-from ml.placement.policy import Policy, load_policy
+from ml.placement.problem.policy import Policy, load_policy
 from ml.strategy.folds import Judgement, judge
 from ml.strategy.forest import (
     feature_matrix,

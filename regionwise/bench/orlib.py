@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 
-from ml.placement.bounds import relative_gap
 from ml.placement.facility import (
     DamagedFileError,
     Limits,
@@ -23,6 +22,7 @@ from ml.placement.facility import (
     solve,
     violations,
 )
+from ml.placement.problem.bounds import relative_gap
 from regionwise.exits import Exit, Stop
 
 # Agreement with a published value: the library prints its optima to three decimals.

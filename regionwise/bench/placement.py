@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from ml.placement.bench_baselines import Measures, baselines, measure
-from ml.placement.bench_fleet import bench_fleet
-from ml.placement.bench_whole import plain, solve_whole_programme
-from ml.placement.bounds import relative_gap
-from ml.placement.checker import check_plan
-from ml.placement.columns import Options, Solved
-from ml.placement.columns_dual import Progress
-from ml.placement.columns_fleet import FleetProblem, fleet_problem, solve_fleet
-from ml.placement.instance import Instance, Ints
+from ml.placement.bench.baselines import Measures, baselines, measure
+from ml.placement.bench.fleet import bench_fleet
+from ml.placement.bench.whole import plain, solve_whole_programme
+from ml.placement.check.checker import check_plan
+from ml.placement.columns.dual import Progress
+from ml.placement.columns.fleet import FleetProblem, fleet_problem, solve_fleet
+from ml.placement.columns.generation import Options, Solved
+from ml.placement.problem.bounds import relative_gap
+from ml.placement.problem.instance import Instance, Ints
 from regionwise.exits import Exit, Stop
 
 # The second reading of a plan is plain Python: above this it takes minutes.
@@ -168,8 +168,8 @@ def _checked(
 
 
 def _graph(instance: Instance, _seed: int, time_limit: float | None, say: Say) -> dict[str, Any]:
-    from ml.placement.graph_problem import evaluate_graph, graph_problem
-    from ml.placement.graph_solve import solve_graph
+    from ml.placement.graph.problem import evaluate_graph, graph_problem
+    from ml.placement.graph.solve import solve_graph
 
     begun, cpu = time.perf_counter(), time.process_time()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ml.placement.saved import Problem, save
-from ml.placement.solve import solve
+from ml.placement.answers.saved import Problem, save
+from ml.placement.search.solve import solve
 from ml.placement.whatif import Scenario, problem_of, whatif
 from tests.dashboards import fixture_snapshot
 from tests.dashboards.test_pages import assert_healthy, open_page, words_on

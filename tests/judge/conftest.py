@@ -33,7 +33,9 @@ def _value(column: Column, row: int) -> object:
     low = 0 if column.low is None else column.low
     high = low + 2 if column.high is None else column.high
     step = low + (high - low) / 2
-    return int(low + 1) if column.type == "bigint" else step
+    if column.type == "bigint":
+        return int(low + 1) + (row if column.high is None else 0)
+    return step
 
 
 def sound_rows(table: Table) -> pd.DataFrame:

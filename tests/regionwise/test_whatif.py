@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ml.placement.saved import Problem, save
-from ml.placement.scenario import Scenario
-from ml.placement.solve import solve
+from ml.placement.answers.saved import Problem, save
+from ml.placement.answers.scenario import Scenario
+from ml.placement.search.solve import solve
 from ml.placement.whatif import problem_of, whatif
 from regionwise import whatif as command
 from regionwise.build import config_hash

@@ -14,8 +14,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ml.placement.bounds import rounded_down
 from ml.placement.facility.problem import Flags, Floats, Ints
+from ml.placement.problem.bounds import rounded_down
 
 # Prices are multiples of this power of two: where costs are whole numbers every sum is then exact.
 _GRID = 1024.0

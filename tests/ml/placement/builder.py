@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ml.placement.fleet import describe_today
-from ml.placement.instance import RESIDENCY, Edges, Instance, Latency
-from ml.placement.policy import load_policy
-from ml.placement.solve import solve, space_of, uses_of
+from ml.placement.fleet.fleet import describe_today
+from ml.placement.problem.instance import RESIDENCY, Edges, Instance, Latency
+from ml.placement.problem.policy import load_policy
+from ml.placement.search.solve import solve, space_of, uses_of
 
 
 def build_instance(

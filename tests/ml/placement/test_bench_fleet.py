@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import ml.placement
-from ml.placement.bench_baselines import baselines, measure
-from ml.placement.bench_fleet import bench_fleet
-from ml.placement.columns_fleet import fleet_problem, solve_fleet
-from ml.placement.fleet import describe_today
-from ml.placement.instance import call_layers
-from ml.placement.solve import space_of
+from ml.placement.bench.baselines import baselines, measure
+from ml.placement.bench.fleet import bench_fleet
+from ml.placement.columns.fleet import fleet_problem, solve_fleet
+from ml.placement.fleet.fleet import describe_today
+from ml.placement.problem.instance import call_layers
+from ml.placement.search.solve import space_of
 
 _TABLE = Path(ml.placement.__file__).with_name("bench_regions.csv")
 

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from ml.io import Writer
-from ml.placement import certificate
-from ml.placement.certificate import certificate_tables, certify
-from ml.placement.policy import load_policy
-from ml.placement.pricing import price_all
-from ml.placement.publish import plan_id
-from ml.placement.solve import Solution, solve
+from ml.placement.answers.publish import plan_id
+from ml.placement.check import certificate
+from ml.placement.check.certificate import certificate_tables, certify
+from ml.placement.fleet.pricing import price_all
+from ml.placement.problem.policy import load_policy
+from ml.placement.search.solve import Solution, solve
 from tests.ml.placement.builder import build_instance
 
 

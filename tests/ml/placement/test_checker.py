@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.placement import Solution, solve
-from ml.placement.checker import CheckReport, check_plan
-from ml.placement.evaluate import RULES
-from ml.placement.fleet import describe_today, evaluate_fleet
-from ml.placement.instance import RESIDENCY, Instance
-from ml.placement.pricing import price_all
-from ml.placement.solve import space_of
+from ml.placement.check.checker import CheckReport, check_plan
+from ml.placement.fleet.evaluate import RULES
+from ml.placement.fleet.fleet import describe_today, evaluate_fleet
+from ml.placement.fleet.pricing import price_all
+from ml.placement.problem.instance import RESIDENCY, Instance
+from ml.placement.search.solve import space_of
 from tests.ml.placement.builder import build_instance
 
 

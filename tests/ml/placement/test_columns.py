@@ -11,15 +11,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.placement.bench_fleet import bench_fleet
-from ml.placement.bench_whole import plain, solve_whole_programme
-from ml.placement.checker import check_plan
-from ml.placement.columns import Solved, solve_columns
-from ml.placement.columns_dual import certified
-from ml.placement.columns_fleet import FleetProblem, fleet_problem, solve_fleet
-from ml.placement.columns_ledger import Ledger
-from ml.placement.columns_pool import Pool, Rows
-from ml.placement.instance import Instance
+from ml.placement.bench.fleet import bench_fleet
+from ml.placement.bench.whole import plain, solve_whole_programme
+from ml.placement.check.checker import check_plan
+from ml.placement.columns.dual import certified
+from ml.placement.columns.fleet import FleetProblem, fleet_problem, solve_fleet
+from ml.placement.columns.generation import Solved, solve_columns
+from ml.placement.columns.ledger import Ledger
+from ml.placement.columns.pool import Pool, Rows
+from ml.placement.problem.instance import Instance
 
 
 def _limited(services: int, regions: int, seed: int, **overrides: object) -> FleetProblem:
@@ -275,8 +275,8 @@ def test_calls_are_refused() -> None:
 
 _PRINTS = """
 import hashlib
-from ml.placement.bench_fleet import bench_fleet
-from ml.placement.columns_fleet import fleet_problem, solve_fleet
+from ml.placement.bench.fleet import bench_fleet
+from ml.placement.columns.fleet import fleet_problem, solve_fleet
 found = solve_fleet(fleet_problem(bench_fleet(150, 6, seed=2, capacity=True)))
 parts = (found.pool.regions[found.chosen], found.duals, found.pool.mask)
 print(hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest(), found.upper_micro)

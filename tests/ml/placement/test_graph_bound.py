@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.placement.evaluate import SLOWER
-from ml.placement.fleet import Fleet, evaluate_fleet
-from ml.placement.graph_bound import joint_bound
-from ml.placement.graph_bound_open import opening_prices, relaxed_of
-from ml.placement.graph_bound_prices import Prices
-from ml.placement.solve import Solution, move_limit, solve
+from ml.placement.fleet.evaluate import SLOWER
+from ml.placement.fleet.fleet import Fleet, evaluate_fleet
+from ml.placement.graph.bound import joint_bound
+from ml.placement.graph.bound_open import opening_prices, relaxed_of
+from ml.placement.graph.bound_prices import Prices
+from ml.placement.search.solve import Solution, move_limit, solve
 from tests.ml.placement.builder import build_instance
 
 _MICRO = 1e6

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.placement.bench_fleet import bench_fleet
-from ml.placement.graph_kernel import DEPTH, best_set
-from ml.placement.graph_passes import Passes, members
-from ml.placement.graph_problem import GraphProblem, evaluate_graph, graph_problem
-from ml.placement.graph_solve import solve_graph, solve_problem
+from ml.placement.bench.fleet import bench_fleet
+from ml.placement.graph.kernel import DEPTH, best_set
+from ml.placement.graph.passes import Passes, members
+from ml.placement.graph.problem import GraphProblem, evaluate_graph, graph_problem
+from ml.placement.graph.solve import solve_graph, solve_problem
 
 
 def _problem(services: int, regions: int, seed: int) -> GraphProblem:

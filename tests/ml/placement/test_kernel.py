@@ -10,21 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.placement import kernel_jit, pricing
-from ml.placement.bench_fleet import bench_fleet
-from ml.placement.columns_table import NumpyPricer, TablePricer
-from ml.placement.columns_types import Batch, Prices
-from ml.placement.evaluate import Today, assess
-from ml.placement.fleet import describe_today
-from ml.placement.instance import Instance
-from ml.placement.kernel import KernelPricer
-from ml.placement.kernel_clients import FixedClients, Source, UserClients
-from ml.placement.kernel_jit import is_available, source_stamp
-from ml.placement.kernel_search import search
-from ml.placement.kernel_today import judge_sets, plain_today
-from ml.placement.pricing import price_all
-from ml.placement.slots import one_set_each
-from ml.placement.solve import space_of
+from ml.placement.bench.fleet import bench_fleet
+from ml.placement.columns.table import NumpyPricer, TablePricer
+from ml.placement.columns.types import Batch, Prices
+from ml.placement.fleet import pricing
+from ml.placement.fleet.evaluate import Today, assess
+from ml.placement.fleet.fleet import describe_today
+from ml.placement.fleet.pricing import price_all
+from ml.placement.kernel import jit as kernel_jit
+from ml.placement.kernel.clients import FixedClients, Source, UserClients
+from ml.placement.kernel.jit import is_available, source_stamp
+from ml.placement.kernel.pricer import KernelPricer
+from ml.placement.kernel.search import search
+from ml.placement.kernel.today import judge_sets, plain_today
+from ml.placement.problem.instance import Instance
+from ml.placement.problem.slots import one_set_each
+from ml.placement.search.solve import space_of
 from tests.ml.placement.builder import build_instance
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="numba is not installed")
@@ -166,7 +167,7 @@ def test_use_alone_is_least_where_cost_counts_nothing() -> None:
 def test_compiled_code_is_kept_elsewhere_where_the_package_cannot_be_written(
     tmp_path: Path,
 ) -> None:
-    code = "from ml.placement import kernel_search\nprint(kernel_search.search._cache.cache_path)\n"
+    code = "from ml.placement.kernel import search\nprint(search.search._cache.cache_path)\n"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "", "PYTHONPATH": str(Path.cwd())},
@@ -185,7 +186,7 @@ def test_compiled_code_of_older_sources_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("changed", encoding="utf-8")
     assert before != source_stamp(tmp_path.glob("*.py"))
     closed_over = [cell.cell_contents for cell in search.py_func.__closure__]
-    assert closed_over == [source_stamp(Path(kernel_jit.__file__).parent.glob("kernel_*.py"))]
+    assert closed_over == [source_stamp(Path(kernel_jit.__file__).parent.glob("*.py"))]
 
 
 def test_a_region_too_small_for_one_service_is_closed_to_it() -> None:

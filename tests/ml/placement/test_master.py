@@ -13,11 +13,11 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import lil_matrix
 
 from ml.placement import InfeasibleError, solve
-from ml.placement.fleet import describe_today, evaluate_fleet
-from ml.placement.instance import Instance
-from ml.placement.master import lower_bound, overload, solve_master
-from ml.placement.pricing import price_all
-from ml.placement.solve import move_limit, space_of
+from ml.placement.fleet.fleet import describe_today, evaluate_fleet
+from ml.placement.fleet.pricing import price_all
+from ml.placement.problem.instance import Instance
+from ml.placement.search.master import lower_bound, overload, solve_master
+from ml.placement.search.solve import move_limit, space_of
 from tests.ml.placement.builder import build_instance
 
 _FREE = {

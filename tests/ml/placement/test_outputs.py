@@ -21,10 +21,10 @@ from ml.placement import (
     price_service_sets,
     random_matched_plans,
 )
-from ml.placement.rules import spread_instances
+from ml.placement.problem.subsets import build_space
 from ml.placement.run import Found, find_plans, tables
-from ml.placement.solve import Solution
-from ml.placement.subsets import build_space
+from ml.placement.search.rules import spread_instances
+from ml.placement.search.solve import Solution
 from tests.ml.placement.builder import build_instance
 
 

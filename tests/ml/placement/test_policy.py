@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.placement.checker import check_plan
-from ml.placement.elastic import exceeded, offset_usd, prices, relaxed, rented
+from ml.placement.check.checker import check_plan
 from ml.placement.errors import InfeasibleError
-from ml.placement.fleet import MICRO
-from ml.placement.instance import BANNED, Instance
-from ml.placement.policy import PACKAGED, PolicyError, load_policy
-from ml.placement.reading_rules import optional_facts, with_own_rules
-from ml.placement.rows import bill_usd, used_by
-from ml.placement.solve import Solution, solve
+from ml.placement.fleet.fleet import MICRO
+from ml.placement.problem.elastic import exceeded, offset_usd, prices, relaxed, rented
+from ml.placement.problem.instance import BANNED, Instance
+from ml.placement.problem.policy import PACKAGED, PolicyError, load_policy
+from ml.placement.problem.reading_rules import optional_facts, with_own_rules
+from ml.placement.problem.rows import bill_usd, used_by
+from ml.placement.search.solve import Solution, solve
 from tests.ml.placement.builder import build_instance
 
 

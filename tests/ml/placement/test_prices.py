@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.placement import explain
-from ml.placement.certificate import certify
-from ml.placement.evaluate import RULES
-from ml.placement.fleet import MICRO, evaluate_fleet
-from ml.placement.frontier import FACTORS, frontier
-from ml.placement.instance import RESIDENCY
-from ml.placement.kinds import Found, published
-from ml.placement.plans import best_latency, least_cost
-from ml.placement.prices import constraint_prices
-from ml.placement.pricing import price_all
-from ml.placement.rows import row_limits
-from ml.placement.solve import Solution, move_limit, overload, solve
-from ml.placement.stability import at_end, stability
+from ml.placement.answers import explain
+from ml.placement.answers.frontier import FACTORS, frontier
+from ml.placement.answers.prices import constraint_prices
+from ml.placement.answers.stability import at_end, stability
+from ml.placement.check.certificate import certify
+from ml.placement.fleet.evaluate import RULES
+from ml.placement.fleet.fleet import MICRO, evaluate_fleet
+from ml.placement.fleet.pricing import price_all
+from ml.placement.problem.instance import RESIDENCY
+from ml.placement.problem.rows import row_limits
+from ml.placement.search.kinds import Found, published
+from ml.placement.search.plans import best_latency, least_cost
+from ml.placement.search.solve import Solution, move_limit, overload, solve
 from ml.placement.whatif import HOURS_PER_MONTH
 from tests.ml.placement.builder import build_instance
 

@@ -8,15 +8,15 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from ml.placement.evaluate import Assessed, Today
-from ml.placement.fleet import Fleet, describe_today, evaluate_fleet
-from ml.placement.fleet_changes import Change, Changes
-from ml.placement.instance import Instance
-from ml.placement.pricing import price_all
-from ml.placement.rows import ROW_SLACK
-from ml.placement.solve import space_of
-from ml.placement.subsets import SetSpace
-from ml.placement.trial_ranks import Ranker, rank_of
+from ml.placement.fleet.changes import Change, Changes
+from ml.placement.fleet.evaluate import Assessed, Today
+from ml.placement.fleet.fleet import Fleet, describe_today, evaluate_fleet
+from ml.placement.fleet.pricing import price_all
+from ml.placement.problem.instance import Instance
+from ml.placement.problem.rows import ROW_SLACK
+from ml.placement.problem.subsets import SetSpace
+from ml.placement.search.solve import space_of
+from ml.placement.search.trial_ranks import Ranker, rank_of
 from tests.ml.placement.builder import build_instance
 
 _N = 30

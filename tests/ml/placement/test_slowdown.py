@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ml.placement.checker import check_plan
-from ml.placement.evaluate import SLOWER
-from ml.placement.fleet import describe_today, evaluate_fleet
-from ml.placement.graph_bound import joint_bound
-from ml.placement.kinds import Found, excused, strict_today
-from ml.placement.repair import Repair, slowed
+from ml.placement.check.checker import check_plan
+from ml.placement.fleet.evaluate import SLOWER
+from ml.placement.fleet.fleet import describe_today, evaluate_fleet
+from ml.placement.graph.bound import joint_bound
 from ml.placement.run import find_plans, tables
-from ml.placement.solve import solve, space_of
+from ml.placement.search.kinds import Found, excused, strict_today
+from ml.placement.search.repair import Repair, slowed
+from ml.placement.search.solve import solve, space_of
 from tests.ml.placement.builder import build_instance
 
 _LIMIT: dict[str, Any] = {"slowdown_limit_share": 0.10, "slowdown_error_share": 0.05}

@@ -8,11 +8,11 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from ml.placement.evaluate import SLOWER
-from ml.placement.fleet import Fleet, evaluate_fleet
-from ml.placement.solve import Solution, solve
-from ml.placement.waves import Planner, Schedule, payback
-from ml.placement.waves_frames import moves_frame, waves_frame
+from ml.placement.answers.waves import Planner, Schedule, payback
+from ml.placement.answers.waves_frames import moves_frame, waves_frame
+from ml.placement.fleet.evaluate import SLOWER
+from ml.placement.fleet.fleet import Fleet, evaluate_fleet
+from ml.placement.search.solve import Solution, solve
 from tests.ml.placement.builder import build_instance
 
 

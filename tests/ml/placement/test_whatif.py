@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.placement.checker import check_plan
+from ml.placement.answers.saved import FILE, Problem, SavedProblemError, load, save
+from ml.placement.answers.scenario import Scenario, ScenarioError, applied
+from ml.placement.check.checker import check_plan
 from ml.placement.errors import InfeasibleError
-from ml.placement.saved import FILE, Problem, SavedProblemError, load, save
-from ml.placement.scenario import Scenario, ScenarioError, applied
-from ml.placement.solve import Solution, solve, space_of
+from ml.placement.search.solve import Solution, solve, space_of
 from ml.placement.whatif import problem_of, resolve, whatif
 from tests.ml.placement.builder import build_instance
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.placement.instance import Edges, Instance, Latency
-from ml.placement.policy import load_policy
+from ml.placement.problem.instance import Edges, Instance, Latency
+from ml.placement.problem.policy import load_policy
 from ml.strategy import StrategySettings
 from ml.strategy.labels import Market, price_classes
 

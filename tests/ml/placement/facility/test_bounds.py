@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.placement.bounds import relative_gap, rounded_down
 from ml.placement.facility import kernels
 from ml.placement.facility.dual import bound_at, changed_values, choose
 from ml.placement.facility.median import MedianTask
 from ml.placement.facility.transport import transport
 from ml.placement.facility.warehouse import WarehouseTask
+from ml.placement.problem.bounds import relative_gap, rounded_down
 from tests.ml.placement.facility.families import small_medians, small_warehouses
 
 SEEDS = st.integers(0, 10_000)

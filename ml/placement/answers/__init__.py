@@ -1,0 +1,1 @@
+"""Why, why not, in which order and what if: tables that explain the plan."""

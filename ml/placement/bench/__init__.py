@@ -1,0 +1,1 @@
+"""Fleets of any size, and simpler rules to compare with, for measuring."""

@@ -1,0 +1,1 @@
+"""Column generation at any size: prices, a certified bound, a whole plan."""

@@ -1,0 +1,1 @@
+"""Bounds and plans of the call graph: a price on every call."""

@@ -1,0 +1,204 @@
+"""Passes over the call graph: what its services pay at given prices, and what they choose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ml.placement.graph.kernel import DEPTH, cheapest_callers, dual_pass
+from ml.placement.graph.kernel_follow import follow_pass
+from ml.placement.graph.problem import GraphProblem
+from ml.placement.problem.instance import Flags, Floats, Ints
+
+_FLOAT_SLACK = 1e-11
+# Long lists of arrays are passed in groups, which a type checker cannot match with parameters.
+_answer_cheapest: Any = cheapest_callers
+_price: Any = dual_pass
+_follow: Any = follow_pass
+
+
+@dataclass(frozen=True)
+class DualPoint:
+    """The bound at some prices, and how it changes with them."""
+
+    lower_usd: float
+    """Valid whatever the prices; rounded down by more than its sums can be wrong."""
+    edge_slope: Floats
+    """Calls made minus calls answered, by edge and caller's region, as a share, ``(E, R)``."""
+    use_vcpu: Floats
+    sets: Ints
+    through: Floats
+    """What a request costs at these prices, ``(S, R)``."""
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Holds work space and the state that neighbours read from each other."""
+
+    problem: GraphProblem
+
+    @cached_property
+    def _work(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Ints]:
+        one = self.problem
+        regions, origins = one.unit.shape[1], one.demand.shape[1]
+        callers = int(np.diff(one.incoming[1]).max(initial=0))
+        width = origins + callers * (regions + 1)
+        return (
+            np.zeros((width, regions)),
+            np.zeros(width),
+            np.zeros((DEPTH, width)),
+            np.zeros((DEPTH, regions)),
+            np.zeros((DEPTH + 1, regions)),
+            np.zeros((DEPTH + 3, max(regions, DEPTH)), dtype=np.int64),
+        )
+
+    @cached_property
+    def _users(self) -> tuple[Floats, ...]:
+        one = self.problem
+        return one.demand, one.user_kb, one.user_in, one.user_ms, one.user_out, one.user_rtt
+
+    @cached_property
+    def _calls(self) -> tuple[Floats, ...]:
+        one = self.problem
+        return one.call_up, one.call_down, one.call_ms, one.call_out, one.call_rtt
+
+    @cached_property
+    def _rules(self) -> tuple[Floats, Flags, Ints, Ints]:
+        one = self.problem
+        return one.fixed, one.allowed, one.least, one.most
+
+    @cached_property
+    def _onward(self) -> csr_array:
+        one, shape = self.problem, (len(self.problem.total), len(self.problem.caller))
+        return csr_array((one.calls, (one.caller, np.arange(shape[1]))), shape=shape)
+
+    @cached_property
+    def _orders(self) -> tuple[Ints, Ints]:
+        layers = self.problem.layers
+        return np.concatenate(layers), np.concatenate(layers[::-1])
+
+    @cached_property
+    def reply(self) -> Floats:
+        """$ per hour of one call per second made in a region, ``(E, R)``."""
+        return np.zeros((len(self.problem.caller), self.problem.unit.shape[1]))
+
+    @cached_property
+    def _flow(self) -> Floats:
+        return np.zeros_like(self.reply)
+
+    @cached_property
+    def _state(self) -> tuple[Floats, Floats, Floats]:
+        return np.zeros_like(self.problem.unit), np.zeros(len(self.problem.total)), self._load
+
+    @cached_property
+    def _load(self) -> Floats:
+        return np.zeros_like(self.problem.unit)
+
+    def dual(self, price: Floats, rent: Floats) -> DualPoint:
+        """Return the bound at prices of calls and of vCPU.
+
+        Args:
+            price: What a callee is paid for one call per second from a region, $ per hour,
+                ``(E, R)``.
+            rent: $ per vCPU-hour, not negative, 0 where there is no limit, ``(R,)``.
+        """
+        one = self.problem
+        n, edges = len(one.total), len(one.caller)
+        borrowed = np.zeros_like(price)
+        callers = np.zeros(price.shape, dtype=np.int64)
+        _answer_cheapest(*self._calls, price, borrowed, callers)
+        through = one.unit + one.vcpu[:, None] * rent + np.asarray(self._onward @ price)
+        sets, values = np.zeros((n, DEPTH + 1), dtype=np.int64), np.zeros(n)
+        load, served = np.zeros_like(through), np.zeros(edges, dtype=np.int64)
+        _price(
+            *self._users, through, borrowed, one.call_total, *one.incoming, *self._rules,
+            *self._work, sets, values, load, served,
+        )  # fmt: skip
+        limited = rent > 0
+        scarce = math.fsum(rent[limited] * one.capacity[limited])
+        size = math.fsum(np.abs(values)) + math.fsum(
+            one.call_total * np.abs(price).max(axis=1, initial=0.0)
+        )
+        lower = math.fsum(values) - math.fsum(one.spared) - scarce - _FLOAT_SLACK * (size + scarce)
+        slope = (load / np.where(one.total > 0, one.total, 1.0)[:, None])[one.caller]
+        every = np.arange(edges)
+        slope[every, callers[every, served]] -= 1.0
+        return DualPoint(lower, slope, (one.vcpu[:, None] * load).sum(axis=0), sets, through)
+
+    def built(self, point: DualPoint, rent: Floats) -> Ints:
+        """Return sets chosen callers first, each for the calls that really reach it.
+
+        Args:
+            point: Its prices stand for what calls cost further on.
+            rent: $ per vCPU-hour.
+        """
+        sets = point.sets.copy()
+        self._flow[:] = 0.0
+        self._state[0][:] = point.through
+        self._follow(self._orders[0], sets, rent, choose=True, priced=True)
+        return sets
+
+    def settled(self, sets: Ints, rent: Floats, sweeps: int) -> tuple[Ints, float]:
+        """Return sets that no service leaves alone, and their cost with rent.
+
+        A sweep goes from callees to callers: a service's clients stay, its calls are already
+        answered anew. Then calls are routed again, which costs no more.
+
+        Args:
+            sets: Where to begin.
+            rent: $ per vCPU-hour.
+            sweeps: Most sweeps.
+        """
+        sets = sets.copy()
+        down, up = self._orders
+        self._follow(up, sets, rent, choose=False)
+        self._follow(down, sets, rent, choose=False)
+        best = math.inf
+        for _ in range(sweeps):
+            self._follow(up, sets, rent, choose=True)
+            cost = self.cost(sets)
+            self._follow(down, sets, rent, choose=False)
+            if cost >= best * (1.0 - 1e-7):
+                break
+            best = cost
+        return sets, self.cost(sets)
+
+    def cost(self, sets: Ints) -> float:
+        """Return cost with rent at the state of the last pass."""
+        one = self.problem
+        return float(self._state[1].sum() + (one.fixed * sets[:, 0] - one.spared).sum())
+
+    def use(self) -> Floats:
+        """Return vCPU by region at the state of the last pass, ``(R,)``."""
+        return np.asarray((self.problem.vcpu[:, None] * self._load).sum(axis=0))
+
+    def _follow(
+        self, order: Ints, sets: Ints, rent: Floats, *, choose: bool, priced: bool = False
+    ) -> None:
+        one = self.problem
+        unit = one.unit + one.vcpu[:, None] * rent
+        through, paid, load = self._state
+        _follow(
+            order, choose, priced, *self._users, unit, one.calls, *self._calls, *one.incoming,
+            one.outgoing, *self._rules, *self._work, through, self.reply, self._flow, sets, paid,
+            load,
+        )  # fmt: skip
+
+
+def members(sets: Ints, regions: int) -> Flags:
+    """Return the regions of every set as flags, ``(S, R)``.
+
+    Args:
+        sets: Size and regions, ``(S, DEPTH + 1)``.
+        regions: Number of regions.
+    """
+    found = np.zeros((len(sets), regions), dtype=bool)
+    slots = np.arange(sets.shape[1] - 1)[None] < sets[:, :1]
+    s, x = np.nonzero(slots)
+    found[s, sets[s, 1 + x]] = True
+    return found

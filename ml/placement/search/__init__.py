@@ -1,0 +1,1 @@
+"""The search over joint plans where services call one another."""
