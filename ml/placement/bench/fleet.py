@@ -43,7 +43,7 @@ def bench_fleet(
 
     Args:
         services: Number of services.
-        regions: Number of regions, 2 to those of ``bench_regions.csv``.
+        regions: Number of regions, 2 to those of ``regions.csv``.
         seed: Seed of every draw.
         capacity: Give the busiest half of the regions 85 % of what a free optimum uses there.
         call_graph: Let a sixth of the services have users and call the others, without cycles.

@@ -63,7 +63,7 @@ class World:
 
 
 def load_world(regions: int) -> World:
-    """Return the first ``regions`` rows of ``bench_regions.csv``.
+    """Return the first ``regions`` rows of ``regions.csv``.
 
     Raises:
         ValueError: If the table has fewer rows.

@@ -16,7 +16,7 @@ from ml.placement.fleet.fleet import describe_today
 from ml.placement.problem.instance import call_layers
 from ml.placement.search.solve import space_of
 
-_TABLE = Path(ml.placement.__file__).with_name("bench_regions.csv")
+_TABLE = Path(ml.placement.__file__).parent / "bench" / "regions.csv"
 
 
 def test_same_seed_same_fleet_and_another_seed_another() -> None:
