@@ -237,7 +237,10 @@ def lines(
 
 
 def trade_off(frame: pd.DataFrame, *, cost: str, wait: str, name: str, kind: str) -> Chart:
-    """Return plans by latency and cost, each with its name; shapes tell how a plan was found."""
+    """Return plans by latency and cost; shapes tell how a plan was found.
+
+    An empty name is not written: points too close to their neighbours share one.
+    """
     base = alt.Chart(frame).encode(
         x=alt.X(f"{wait}:Q", title="Mean latency, ms", scale=alt.Scale(zero=False, padding=24)),
         y=alt.Y(

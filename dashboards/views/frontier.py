@@ -35,7 +35,7 @@ def _curve(points: pd.DataFrame) -> None:
     parts.section("Cost against latency")
     view = pd.DataFrame(
         {
-            "Plan": [_name(row) for _, row in points.iterrows()],
+            "Plan": _names(points),
             "cost": points["monthly_cost_usd"].astype(float),
             "wait": points["mean_latency_ms"],
             "Found by": points["point_kind"].map(
@@ -55,10 +55,18 @@ def _curve(points: pd.DataFrame) -> None:
     )
 
 
-def _name(row: pd.Series) -> str:
-    if row["point_kind"] == "plan":
-        return NAMES.get(str(row["point_name"]), words.code(row["point_name"]))
-    return f"waiting x {row['point_name']}"
+def _names(points: pd.DataFrame) -> list[str]:
+    """Name kinds of plan only, those that are one plan together: names must not overlap."""
+    spots: dict[tuple[float, float], list[int]] = {}
+    for i, (_, row) in enumerate(points.iterrows()):
+        if row["point_kind"] == "plan":
+            at = (round(float(row["monthly_cost_usd"]), -2), round(row["mean_latency_ms"], 1))
+            spots.setdefault(at, []).append(i)
+    found = [""] * len(points)
+    for same in spots.values():
+        kinds = [str(points["point_name"].iloc[i]) for i in same]
+        found[same[0]] = ", ".join(NAMES.get(kind, words.code(kind)) for kind in kinds)
+    return found
 
 
 def _finding(points: pd.DataFrame) -> str:
