@@ -10,6 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.helpers import ROOT
+
 pytestmark = pytest.mark.e2e
 
 MARTS = {
@@ -104,10 +106,15 @@ def test_the_plan_is_certified(marts: duckdb.DuckDBPyConnection) -> None:
     assert _one(marts, again) == "confirmed"
 
 
-@pytest.mark.xfail(strict=True, reason="the goal is missed; the README says by how much")
-def test_the_plan_is_certified_to_a_thousandth(marts: duckdb.DuckDBPyConnection) -> None:
+def test_the_readme_says_how_far_the_plan_is_and_whether_that_misses_its_goal(
+    marts: duckdb.DuckDBPyConnection,
+) -> None:
     gap = _one(marts, "select gap_share from fct_plan_totals where plan_kind = 'recommended'")
-    assert gap <= 0.001
+    rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    row = next(line for line in rows if line.startswith("| plan: certified gap"))
+    said = f"{gap:.3%}".replace("%", " %")
+    # A goal that is missed stands in bold; one that is reached must not.
+    assert row.split("|")[2].strip() == (f"**{said}**" if gap > 0.001 else said)
 
 
 def test_both_arms_serve_all_demand_and_the_twin_is_exact(
