@@ -73,8 +73,8 @@ def stability(snapshot: Snapshot, service_id: str) -> None:
         st.markdown(f"**Stable**: the same regions at both ends of the {at} interval of latency.")
         return
     st.markdown(
-        f"**Not stable**: at the lower end of the {at} interval of latency the plan would use"
-        f" {row['regions_at_lower']}, at the upper end {row['regions_at_upper']}."
+        f"**Not stable** over the {at} interval of latency. At the lower end:"
+        f" {row['regions_at_lower']}; at the upper end: {row['regions_at_upper']}."
     )
 
 

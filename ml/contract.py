@@ -467,9 +467,17 @@ PLACEMENT_STABILITY = Table(
     "Whether the recommendation would be another one at the ends of the latency's interval.",
     (
         _SERVICE,
-        _c("is_stable", "boolean", "The same regions at both ends."),
-        _c("regions_at_lower", "text", "Regions if all latencies are at their lower ends."),
-        _c("regions_at_upper", "text", "Regions if all latencies are at their upper ends."),
+        _c("is_stable", "boolean", "The same regions at both ends; false without a plan there."),
+        _c(
+            "regions_at_lower",
+            "text",
+            "Regions with all latencies at their lower ends, or `no plan found`.",
+        ),
+        _c(
+            "regions_at_upper",
+            "text",
+            "Regions with all latencies at their upper ends, or `no plan found`.",
+        ),
         _c("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
     ),
 )

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ml.placement.errors import InfeasibleError
-from ml.placement.problem.instance import Floats, Instance, Ints
+from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.search.solve import Solution
 from ml.placement.whatif import resolve
 
 _ROUNDS = 3
+NO_PLAN = "no plan found"
 
 
 def stability(solution: Solution, level: float) -> pd.DataFrame:
@@ -32,7 +33,7 @@ def stability(solution: Solution, level: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "service_id": solution.instance.service_ids,
-            "is_stable": (low == chosen) & (high == chosen),
+            "is_stable": _same(low, chosen) & _same(high, chosen),
             "regions_at_lower": _names(solution, low),
             "regions_at_upper": _names(solution, high),
             "interval_level": level,
@@ -55,15 +56,22 @@ def at_end(instance: Instance, end: Floats) -> Instance:
     )
 
 
-def _decided(solution: Solution, end: Floats) -> Ints:
+def _decided(solution: Solution, end: Floats) -> Ints | None:
+    """Return the sets chosen at one end, None where the search finds no plan there."""
     try:
         found = resolve(at_end(solution.instance, end), solution.fleet.chosen, _ROUNDS)
     except InfeasibleError:
-        # No plan at that end is found: nothing speaks for another set of regions.
-        return solution.fleet.chosen
+        return None
     return found.fleet.chosen
 
 
-def _names(solution: Solution, chosen: Ints) -> list[str]:
+def _same(found: Ints | None, chosen: Ints) -> Flags:
+    """Say which services keep their set; without a plan at an end nobody is called stable."""
+    return np.zeros(len(chosen), dtype=bool) if found is None else np.asarray(found == chosen)
+
+
+def _names(solution: Solution, chosen: Ints | None) -> list[str]:
+    if chosen is None:
+        return [NO_PLAN] * solution.instance.n_services
     names = solution.instance.region_ids
     return [", ".join(names[r] for r in solution.space.sets[p]) for p in chosen]

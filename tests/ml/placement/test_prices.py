@@ -14,6 +14,7 @@ from ml.placement.answers.frontier import FACTORS, frontier
 from ml.placement.answers.prices import constraint_prices
 from ml.placement.answers.stability import at_end, stability
 from ml.placement.check.certificate import certify
+from ml.placement.errors import InfeasibleError
 from ml.placement.fleet.evaluate import RULES
 from ml.placement.fleet.fleet import MICRO, evaluate_fleet
 from ml.placement.fleet.pricing import price_all
@@ -173,6 +174,17 @@ def test_stability_decides_again_at_both_ends() -> None:
     wide = replace(parts, mean_hi=np.full_like(parts.mean_hi, 60.0))
     unsure = replace(sure, instance=replace(sure.instance, latency=wide))
     assert not stability(unsure, 0.8)["is_stable"].all()
+
+
+def test_nobody_is_called_stable_where_no_plan_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise InfeasibleError(("UNKNOWN",), "no plan found")
+
+    solution = _solution()
+    monkeypatch.setattr("ml.placement.answers.stability.resolve", refused)
+    found = stability(solution, 0.8)
+    assert not found["is_stable"].any()
+    assert set(found["regions_at_lower"]) == {"no plan found"}
 
 
 def test_bounds_of_objectives_do_not_move_with_the_mean() -> None:
