@@ -15,7 +15,7 @@ def waves(snapshot: Snapshot) -> None:
     """Show the waves of moves, and what found no place in them."""
     parts.section(
         "In which order",
-        "After each wave every service keeps its rules; old and new run side by side during it.",
+        "No wave breaks a rule that holds today and in the plan; old and new run side by side.",
     )
     found = ask(snapshot, questions.WAVES)
     moves = ask(snapshot, questions.MOVES)

@@ -1,4 +1,4 @@
-"""In which order to move: waves after each of which every service keeps its rules.
+"""In which order to move: waves that break no rule that holds both today and in the plan.
 
 Old and new run side by side during a wave: every region must hold, for every service, the more of
 what it needs before and after the wave. The fleet is evaluated after each wave like any plan, so
