@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from regionwise import decisions, publish, report
+from regionwise import decisions, experiment, publish, report
 from regionwise.config import ROOT, Settings
 from regionwise.console import Reporter
 from regionwise.exits import Exit, Stop
@@ -50,6 +50,7 @@ def build(
     context = Context(settings, source, reporter)
     # Refused now rather than after a minute of work.
     policy(settings)
+    experiment.load_settings(settings)
     with build_lock(folders.lock, "regionwise build"):
         try:
             folders.runs.mkdir(parents=True, exist_ok=True)
@@ -138,10 +139,11 @@ def _land_decisions(folders: Folders) -> None:
 
 def config_hash(settings: Settings) -> str:
     """Return the SHA-256 of what was decided, without where it was stored."""
-    where = {"data", "threads", "memory_limit", "placement"}
+    where = {"data", "threads", "memory_limit", "placement", "experiment"}
     chosen = settings.model_dump(mode="json", exclude=where)
-    # What the file says, not where it lies.
+    # What the files say, not where they lie.
     chosen["policy"] = policy(settings).digest()
+    chosen["experiment"] = experiment.load_settings(settings).model_dump(mode="json")
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 

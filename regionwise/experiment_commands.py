@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from regionwise import config, experiment
-from regionwise.config import Settings
-from regionwise.console import Reporter, StepRecord
+from regionwise import config, experiment, experiment_work
+from regionwise.console import Reporter
 from regionwise.exits import Exit, Stop
+from regionwise.experiment_work import Desk, Work, on_plans
 from regionwise.folders import Folders
 from regionwise.lock import build_lock
 
@@ -27,139 +25,54 @@ File = Annotated[
 ]
 
 
-@contextmanager
-def _step(
-    settings: Settings, name: str, title: str, *, quiet: bool
-) -> Iterator[tuple[Reporter, StepRecord]]:
-    reporter = Reporter(1, quiet=quiet)
+def _perform(name: str, title: str, work: Work, file: Path | None, as_json: bool) -> None:
+    """Read the rules, work under the lock, say what came of it, end as it asks to."""
+    settings = config.load()
+    rules = experiment.load_settings(settings, file)
+    reporter = Reporter(1, quiet=as_json)
     with (
         build_lock(Folders(settings.data).lock, f"regionwise experiment {name}"),
         reporter.step(name, title) as record,
     ):
-        yield reporter, record
-
-
-def _tell(as_json: bool, content: dict[str, Any], lines: list[str]) -> None:
-    print(experiment.as_json(content) if as_json else "\n".join(lines))
+        answer = work(Desk(settings, rules, reporter.progress))
+        record.rows, record.detail = answer.rows, answer.detail or record.detail
+    print(experiment.as_json(answer.content) if as_json else "\n".join(answer.lines))
+    if answer.red:
+        raise Stop(Exit.DATA_TESTS_FAILED, answer.red)
 
 
 @group.command()
 def design(file: File = None, as_json: AsJson = False) -> None:
     """Check the configuration and register it for the plans of the last build."""
-    settings = config.load()
-    rules = experiment.load_settings(settings, file)
-    with (
-        _step(settings, "design", "register the experiment", quiet=as_json) as (_, record),
-        experiment.bench_of(settings, rules) as bench,
-    ):
-        found = bench.register(experiment.store(settings))
-        record.detail = found.detail
-    content = {**found.__dict__, "config": rules.model_dump(mode="json", by_alias=True)}
-    lines = [
-        f"{found.experiment_id}: {', '.join(rules.mode)}",
-        f"configuration {found.config_sha256}",
-        *(f"{arm} plan {digest}" for arm, digest in found.plan_sha256.items()),
-    ]
-    _tell(as_json, content, lines)
+    work = on_plans(experiment_work.design)
+    _perform("design", "register the experiment", work, file, as_json)
 
 
 @group.command()
 def assign(file: File = None, as_json: AsJson = False) -> None:
     """Draw who runs what when, from the registered seed, before any outcome exists."""
-    from ml.experiment import preview
-
-    settings = config.load()
-    rules = experiment.load_settings(settings, file)
-    with (
-        _step(settings, "assign", "draw the coins", quiet=as_json) as (_, record),
-        experiment.bench_of(settings, rules) as bench,
-    ):
-        bench.register(experiment.store(settings))
-        rows = preview.assign(bench)
-        record.rows = len(rows)
-    treated = sum(row["arm"] == "treatment" for row in rows)
-    lines = [f"{len(rows)} unit periods, {treated} of them under the treatment"]
-    _tell(as_json, {"rows": len(rows), "treatment": treated, "assignments": rows}, lines)
+    _perform("assign", "draw the coins", on_plans(experiment_work.assign), file, as_json)
 
 
 @group.command()
 def simulate(file: File = None, as_json: AsJson = False) -> None:
     """Run both plans, write every hour, and pass the files through the gate in SQL."""
-    from ml.experiment import simulate as simulation
-    from ml.experiment.opening import evaluation_days
-
-    settings = config.load()
-    rules = experiment.load_settings(settings, file)
-    with (
-        _step(settings, "simulate", "run both plans", quiet=as_json) as (reporter, record),
-        experiment.bench_of(settings, rules) as bench,
-    ):
-        bench.register(experiment.store(settings))
-        world = bench.need_world()
-        days = evaluation_days(rules, world, bench.plans.trained_through)
-        rows = simulation.simulate(world, bench.plans, days, rules, bench.writer, reporter.progress)
-        record.rows = rows
-        checks = simulation.gate_over(Folders(settings.data).predictions / "sim_outcomes")
-    lines = [f"{c.status:<6} {c.name}: {c.observed}" for c in checks]
-    _tell(as_json, {"rows": rows, "checks": checks}, lines)
-    if any(c.status == "red" for c in checks):
-        raise Stop(Exit.DATA_TESTS_FAILED, "the equal-demand gate is red")
+    _perform("simulate", "run both plans", on_plans(experiment_work.simulate), file, as_json)
 
 
 @group.command()
 def power(file: File = None, as_json: AsJson = False) -> None:
     """Simulate what each design would find, on days before the experiment."""
-    from ml.experiment import preview
-
-    settings = config.load()
-    rules = experiment.load_settings(settings, file)
-    with (
-        _step(settings, "power", "simulate the power", quiet=as_json) as (reporter, record),
-        experiment.bench_of(settings, rules) as bench,
-    ):
-        points = preview.power(bench, reporter.progress)
-        record.rows = len(points)
-    lines = [f"{'design':<20}{'metric':<16}{'days':>5}{'effect':>8}{'power':>8}{'MDE80':>8}"]
-    for p in points:
-        if p.power is None:
-            lines.append(f"{p.design:<20}{p.metric:<16}{p.days:>5}  refused: {p.reason}")
-            continue
-        least = "none" if p.mde80 is None else f"{p.mde80:.1%}"
-        lines.append(
-            f"{p.design:<20}{p.metric:<16}{p.days:>5}{p.effect:>8.0%}{p.power:>8.0%}{least:>8}"
-        )
-    _tell(as_json, {"power": points}, list(dict.fromkeys(lines)))
+    # Days before the experiment show nothing of its outcome: nothing to register yet.
+    work = on_plans(experiment_work.power, registers=False)
+    _perform("power", "simulate the power", work, file, as_json)
 
 
 @group.command()
 def analyze(file: File = None, as_json: AsJson = False) -> None:
     """Estimate, judge and decide; refuses when the registered rules were changed."""
-    from ml import experiment as stage
-    from ml.experiment import simulate as simulation
-
-    settings = config.load()
-    rules = experiment.load_settings(settings, file)
-    with (
-        _step(settings, "analyze", "estimate, judge, decide", quiet=as_json) as (_, record),
-        experiment.bench_of(settings, rules) as bench,
-    ):
-        bench.register(experiment.store(settings))
-        written = Folders(settings.data).predictions / "sim_outcomes"
-        checks = simulation.gate_over(written) if any(written.glob(simulation.FILES)) else []
-        red = [c.name for c in checks if c.status == "red"]
-        if red:
-            raise Stop(Exit.DATA_TESTS_FAILED, f"the gate over the files is red: {', '.join(red)}")
-        done = stage.run(
-            bench.features,
-            bench.writer,
-            bench.world,
-            rules,
-            registry=experiment.store(settings),
-            history=experiment.read_history(settings),
-        )
-        record.detail = f"verdict {done.verdict}"
-    content = {**done.__dict__, "gate_over_files": checks}
-    _tell(as_json, content, [f"verdict: {done.verdict}", *(f"  {r}" for r in done.reasons)])
+    work = on_plans(experiment_work.analyze)
+    _perform("analyze", "estimate, judge, decide", work, file, as_json)
 
 
 @group.command()
@@ -169,26 +82,11 @@ def calibrate(
     quick: Annotated[bool, typer.Option(help="A hundredth of the runs; nothing is kept.")] = False,
 ) -> None:
     """Run the whole calibration and say of each goal whether it is met."""
-    from regionwise import experiment_calibration
-
-    settings = config.load()
-    rules = experiment.load_settings(settings, file)
-    with _step(settings, "calibrate", "calibrate the method", quiet=as_json) as (reporter, record):
-        found = experiment_calibration.run(settings, rules, reporter.progress, quick=quick)
-        met = sum(g.holds is True for g in found.goals)
-        record.detail = f"{met} of {len(found.goals)} goals met"
-    _tell(as_json, {"goals": found.goals, "rows": found.rows}, experiment_calibration.lines(found))
+    work = experiment_work.calibrate(quick=quick)
+    _perform("calibrate", "calibrate the method", work, file, as_json)
 
 
 @group.command()
 def report(as_json: AsJson = False) -> None:
     """Write the report of the last experiment as one page with its plots."""
-    from ml.experiment.html import write_html
-
-    settings = config.load()
-    with _step(settings, "report", "draw the report", quiet=as_json) as (_, record):
-        if not (Folders(settings.data).predictions / "experiment_verdict").exists():
-            raise Stop(Exit.USAGE, f"no experiment in {settings.data}", "regionwise build")
-        paths = write_html(experiment.writer_of(settings))
-        record.detail = f"{len(paths)} files"
-    _tell(as_json, {"files": [str(p) for p in paths]}, [str(p) for p in paths])
+    _perform("report", "draw the report", experiment_work.report, None, as_json)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from ml.io import Writer
 from regionwise import cli, config, decisions, experiment
+from regionwise.build import build, config_hash
 from regionwise.exits import Exit, Stop
 
 _LAB = Path(__file__).resolve().parents[1] / "ml" / "experiment" / "conftest.py"
@@ -73,6 +74,27 @@ def test_a_wrong_configuration_ends_with_exit_2_and_names_the_key(data: Path) ->
     code, said = _run("design", "--config", str(data / "absent.yml"))
     assert code == Exit.USAGE
     assert "absent.yml" in said
+
+
+def test_a_build_refuses_a_wrong_configuration_before_it_does_anything(data: Path) -> None:
+    path = data / "mine.yml"
+    path.write_text("switchback: {min_blocks: 3}\n", encoding="utf-8")
+    with pytest.raises(Stop) as caught:
+        build(config.load(experiment=path), None, quiet=True)
+    assert caught.value.code == Exit.USAGE
+    for word in ("mine.yml", "switchback.min_blocks == 3", "must be >= 7"):
+        assert word in caught.value.message
+    assert [entry.name for entry in data.iterdir()] == ["mine.yml"]
+
+
+def test_the_run_is_known_by_what_the_file_says_not_by_where_it_lies(data: Path) -> None:
+    one, two = data / "one.yml", data / "two.yml"
+    for path in (one, two):
+        path.write_text("seed: 1\n", encoding="utf-8")
+    hashes = [config_hash(config.load(experiment=path)) for path in (one, two)]
+    assert hashes[0] == hashes[1] != config_hash(config.load())
+    two.write_text("seed: 2\n", encoding="utf-8")
+    assert config_hash(config.load(experiment=two)) != hashes[0]
 
 
 def test_rules_changed_after_registration_are_refused_by_name(built: Path) -> None:
