@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.experiment import tables
 from ml.experiment.calibrate import Calibration, calibrate
-from ml.experiment.calibrate_long import Say, calibrate_long, ever_stops
+from ml.experiment.calibrate_long import Say, calibrate_long, ever_stops, own_power
 from ml.experiment.calibrate_past import past_rows
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.fleet import FeatureReader, read_fleet
@@ -65,6 +65,7 @@ def calibrate_all(
         rows += past_rows(settings, max(20, sizes.wedge // 2))
         say("daily values of this world, bad methods", 0.7)
         rows += [r for r in calibrate(settings, daily) if not _is_repeated(r)]
+        rows += own_power(settings, daily, sizes.size)
         say("looks", 0.8)
         rng = generator(settings.experiment_id, settings.seed, "long", "looks")
         stops = (
@@ -73,7 +74,7 @@ def calibrate_all(
         )
         say("guard rails, forecast, cross-checks", 0.9)
         goals = [
-            *method_goals(rows, stops),
+            *method_goals(rows, stops, sizes.monitor),
             *guard_rail_goals(settings, sizes.size),
             forecast_goal(settings, max(10, sizes.wedge // 5), 200),
             cross_check_goal(settings),

@@ -24,6 +24,7 @@ class CommunityBank:
         mixed: Weight of calls from row to column community, for the penalty, (W, K, K, D).
         weights: Traffic shares (W, K).
         slowdown: Share by which all slow down when everybody is treated.
+        crossing: Share of calls between communities (W,); 0 where nobody calls.
     """
 
     control: Floats
@@ -31,6 +32,7 @@ class CommunityBank:
     mixed: Floats
     weights: Floats
     slowdown: float
+    crossing: Floats
 
     def observe(self, treated: Floats, rows: NDArray[np.int64]) -> Floats:
         """Return latency times traffic by community and day, (N, K, D).
@@ -75,7 +77,19 @@ def draw_communities(
         mixed = _called(world, parts, levels, np.ones_like(parts.direct))
     slowdown = CAP_SLOWDOWN if world.interference == "cap" and np.any(parts.direct) else 0.0
     weights = np.einsum("wsk,ws->wk", member, parts.weights)
-    return CommunityBank(control, moved, mixed, weights, slowdown)
+    return CommunityBank(control, moved, mixed, weights, slowdown, _crossing(parts))
+
+
+def _crossing(parts: Parts) -> Floats:
+    """Return the share of call volume, calls weighted by their callers' traffic, that crosses."""
+    if parts.callee is None:
+        return np.zeros(len(parts.weights))
+    called = np.take_along_axis(
+        parts.community, parts.callee.reshape(len(parts.callee), -1), axis=1
+    ).reshape(parts.callee.shape)
+    crosses = (called != parts.community[:, :, None]).mean(axis=2)
+    result: Floats = (parts.weights * crosses).sum(axis=1)
+    return result
 
 
 def _called(world: NoiseWorld, parts: Parts, levels: Floats, value: Floats) -> Floats:

@@ -46,6 +46,28 @@ def percent(value: float | None) -> str:
     return "unknown" if value is None or math.isnan(value) else f"{100 * value:.2f} %"
 
 
+def measured(value: float | None, runs: int, limits: tuple[float, float] = (0.0, 1.0)) -> str:
+    """Write a measured share with its standard error, and whether a miss may be chance.
+
+    Args:
+        value: Share of the runs.
+        runs: Independent runs behind it.
+        limits: Ends the goal asks for.
+
+    Example:
+        >>> measured(0.799, 1000, (0.8, 1.0))
+        '79.90 % (standard error 1.27), less than two standard errors from the goal'
+        >>> measured(0.95, 2000, (0.94, 0.96))
+        '95.00 % (standard error 0.49)'
+    """
+    if value is None or math.isnan(value) or not runs:
+        return percent(value)
+    error = math.sqrt(value * (1 - value) / runs)
+    said = f"{percent(value)} (standard error {100 * error:.2f})"
+    away = max(limits[0] - value, value - limits[1])
+    return said + (", less than two standard errors from the goal" if 0 < away < 2 * error else "")
+
+
 Pick = Callable[..., list[Calibration]]
 
 
@@ -60,12 +82,15 @@ def _picker(rows: Sequence[Calibration]) -> Pick:
     return pick
 
 
-def method_goals(rows: Sequence[Calibration], stops: tuple[float, float]) -> list[Goal]:
+def method_goals(
+    rows: Sequence[Calibration], stops: tuple[float, float], stop_runs: int
+) -> list[Goal]:
     """Return the goals that follow from calibration rows: G1 to G4, G7, G9, G15 in part.
 
     Args:
         rows: Short and long rows together.
         stops: Share that ever stops with no effect over 28 blocks; with -10 % by 14 blocks.
+        stop_runs: Runs behind each of the two.
     """
     pick = _picker(rows)
     return [
@@ -77,14 +102,14 @@ def method_goals(rows: Sequence[Calibration], stops: tuple[float, float]) -> lis
             "G7a",
             "looking after every block: ever stops though nothing differs",
             "<= 5 % over 2,000 runs of 28 blocks",
-            percent(stops[0]),
+            measured(stops[0], stop_runs, (0.0, 0.05)),
             stops[0] <= 0.05,
         ),
         Goal(
             "G7b",
             "looking after every block: stops by block 14 at -10 %",
             ">= 85 %",
-            percent(stops[1]),
+            measured(stops[1], stop_runs, (0.85, 1.0)),
             stops[1] >= 0.85,
         ),
         *_power(pick),
@@ -95,8 +120,10 @@ def method_goals(rows: Sequence[Calibration], stops: tuple[float, float]) -> lis
 def _size(rows: Sequence[Calibration], pick: Pick) -> list[Goal]:
     noise = pick("switchback", "A/A, 28 days")
     own = [r for r in rows if r.source == "world_daily" and r.estimator == "sign_flip"]
-    every = [*noise, *own]
-    rates = ", ".join(f"{r.source} {r.metric} {percent(r.rate)}" for r in every)
+    every = [r for r in (*noise, *own) if r.rate is not None]
+    rates = ", ".join(
+        f"{r.source} {r.metric} {measured(r.rate, r.runs, (0.04, 0.06))}" for r in every
+    )
     smooth = [r.ks_p_uniform for r in noise if r.ks_p_uniform is not None]
     return [
         Goal(
@@ -123,7 +150,9 @@ def _coverage(pick: Pick) -> list[Goal]:
         ("G2b", "cluster_switchback", ("none", "spill")),
     ):
         found = [r for kind in kinds for r in pick(design, f"-5 %, {kind}, 28")]
-        said = ", ".join(f"{r.scenario} {percent(r.coverage)}" for r in found)
+        said = ", ".join(
+            f"{r.scenario} {measured(r.coverage, r.runs, (0.94, 0.96))}" for r in found
+        )
         goals.append(
             Goal(
                 goal,
@@ -150,7 +179,7 @@ def _bias(pick: Pick) -> Goal:
 
 def _canaries(rows: Sequence[Calibration]) -> list[Goal]:
     found = [r for r in rows if r.is_canary]
-    said = ", ".join(f"{r.estimator} {percent(r.rate)} ({r.status})" for r in found)
+    said = ", ".join(f"{r.estimator} {measured(r.rate, r.runs)}, {r.status}" for r in found)
     target = ", ".join(f"{name} > {limit:.0%}" for name, limit in sorted(CANARY_LIMITS.items()))
     return [
         Goal(
@@ -164,19 +193,25 @@ def _canaries(rows: Sequence[Calibration]) -> list[Goal]:
 
 
 def _power(pick: Pick) -> list[Goal]:
-    long = [r.power for r in pick("switchback", "-5 %, none, 56")]
-    network = [r.power for r in pick("cluster_switchback", "-5 %, none, 28")]
+    long = pick("switchback", "-5 %, none, 56")
+    network = pick("cluster_switchback", "-5 %, none, 28")
+    own = pick("switchback", "-5 %, 56 days", "world_daily")
     return [
         Goal(
             goal,
             f"power at -5 %, {design}, one metric",
             f">= {wanted:.0%} at {days} days",
-            ", ".join(percent(p) for p in found),
-            all((p or 0.0) >= wanted for p in found) if found else None,
+            ", ".join(
+                [
+                    *(measured(r.power, r.runs, (wanted, 1.0)) for r in found),
+                    *(f"on this world's own days {percent(r.power)}" for r in beside),
+                ]
+            ),
+            all((r.power or 0.0) >= wanted for r in found) if found else None,
         )
-        for goal, design, days, wanted, found in (
-            ("G9b", "switchback", 56, 0.80, long),
-            ("G9c", "cluster switchback", 28, 0.90, network),
+        for goal, design, days, wanted, found, beside in (
+            ("G9b", "switchback", 56, 0.80, long, own),
+            ("G9c", "cluster switchback", 28, 0.90, network, []),
         )
     ]
 
@@ -191,7 +226,7 @@ def _past(pick: Pick) -> list[Goal]:
             "G15a",
             "past moves at random: placebo false alarms",
             "<= 8 %",
-            ", ".join(percent(r.rate) for r in random),
+            ", ".join(measured(r.rate, r.runs, (0.0, 0.08)) for r in random),
             all((r.rate or 0.0) <= 0.08 for r in random) if random else None,
         ),
         Goal(

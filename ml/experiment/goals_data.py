@@ -48,10 +48,12 @@ def _random_goal(checks: pd.DataFrame) -> Goal:
     rows = checks[checks["check_name"].isin(names)]
     words = " ".join(rows["observed"])
     beaten = "NOT better" not in words and "NOT shown" not in words and "SLOWER" not in words
+    # A rule that knows no limit on moves wins or loses by that: it must stand beside the claim.
+    beside = checks[checks["check_name"] == "greedy_nearest_like_for_like"]
     return Goal(
         "G10",
         "better than >= 95 % of 200 random plans, and than nearest regions",
         "both, else the report says so",
-        "; ".join(rows["observed"]) or "no world was run",
+        "; ".join([*rows["observed"], *beside["observed"]]) or "no world was run",
         beaten if len(rows) == len(names) else None,
     )

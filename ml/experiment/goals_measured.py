@@ -10,7 +10,7 @@ from scipy import stats
 from ml.experiment.calibrate_past import shadow_runs
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.estimate import TwinEstimate
-from ml.experiment.goals import Goal, percent
+from ml.experiment.goals import Goal, measured, percent
 from ml.experiment.guardrails import judge_estimate
 from ml.experiment.noise_world import NoiseWorld, draw_bank
 from ml.experiment.power import acceptance, windows
@@ -54,14 +54,14 @@ def guard_rail_goals(settings: ExperimentSettings, runs: int) -> list[Goal]:
             "G8a",
             "a guard rail exactly at its margin passes",
             f"<= 6 % of {runs} twins",
-            percent(passed),
+            measured(passed, runs, (0.0, 0.06)),
             passed <= 0.06,
         ),
         Goal(
             "G8b",
             "a breach of three margins is blocked",
             ">= 95 % of 500 twins",
-            percent(blocked),
+            measured(blocked, 500, (0.95, 1.0)),
             blocked >= 0.95,
         ),
     ]

@@ -152,17 +152,24 @@ def _effects(world: NoiseWorld, parts: Parts) -> Floats:
 def _callees(
     world: NoiseWorld, community: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draw callees, mostly of the caller's own community: uniform picks, repaired where outside."""
+    """Draw callees: another service of the caller's community for the stated share of calls.
+
+    A service that is alone in its community calls outside; nobody calls itself. Shape (W, S, C).
+    """
     worlds, services = community.shape
-    picks = rng.integers(0, services, (worlds, services, world.callees, 40))
-    inside = (
-        np.take_along_axis(community, picks.reshape(worlds, -1), axis=1).reshape(picks.shape)
-        == community[:, :, None, None]
-    )
+    order = np.argsort(community, axis=1, kind="stable")
+    place = np.argsort(order, axis=1, kind="stable")
+    sizes = (community[:, :, None] == np.arange(world.communities)).sum(axis=1)
+    starts = np.take_along_axis(np.cumsum(sizes, axis=1) - sizes, community, axis=1)[:, :, None]
+    own = np.take_along_axis(sizes, community, axis=1)[:, :, None]
     wants_inside = rng.random((worlds, services, world.callees)) < world.inside_share
-    # The first pick inside the community, or simply the first pick.
-    first = np.where(wants_inside & inside.any(axis=3), inside.argmax(axis=3), 0)
-    result: NDArray[np.int64] = np.take_along_axis(picks, first[..., None], axis=3)[..., 0]
+    is_inside = (wants_inside & (own > 1)) | (own == services)
+    # Services lie by community: so many steps on from oneself, round one's own or round the rest.
+    step = rng.random(is_inside.shape)
+    inside = starts + (place[:, :, None] - starts + 1 + (step * (own - 1)).astype(np.int64)) % own
+    outside = (starts + own + (step * (services - own)).astype(np.int64)) % services
+    at = np.where(is_inside, inside, outside)
+    result: NDArray[np.int64] = np.take_along_axis(order[:, :, None], at, axis=1)
     return result
 
 

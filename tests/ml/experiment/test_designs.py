@@ -16,9 +16,10 @@ from scipy import stats
 from ml.experiment import cluster, run, wedge
 from ml.experiment.calibrate_long import cluster_runs, ever_stops, wedge_runs
 from ml.experiment.community_world import draw_communities
+from ml.experiment.config_designs import Cluster
 from ml.experiment.grid import widened
 from ml.experiment.monitor import BOUND, log_e, monitor
-from ml.experiment.noise_world import NoiseWorld, draw_bank
+from ml.experiment.noise_world import NoiseWorld, draw_bank, draw_parts
 from ml.experiment.permutation import Products, invert, orders, sign_draws
 from ml.experiment.service_effects import shrink
 
@@ -159,7 +160,7 @@ def test_short_coverage_by_community(interference: Any, low: float, high: float)
     """120 worlds: 95 % within 95 +- 4 points without a shared limit; under one it is biased."""
     rng = np.random.default_rng(6)
     world = NoiseWorld(effect=-0.05, interference=interference)
-    found = cluster_runs(world, 120, 28, rng, permutations=399)
+    found = cluster_runs(world, 120, 28, rng, Cluster(permutations=399))
     held = ((found.ends[:, 0] <= found.truth) & (found.truth <= found.ends[:, 1])).mean()
     bias = 100 * float((found.estimates - found.truth).mean())
     if interference == "none":
@@ -170,10 +171,29 @@ def test_short_coverage_by_community(interference: Any, low: float, high: float)
         assert low < bias < high
 
 
+def test_as_many_calls_stay_inside_as_the_model_says() -> None:
+    """With fewer inside, spill-over would cross far more than the design itself accepts."""
+    for share in (1.0, 0.85, 0.3):
+        world = NoiseWorld(effect=-0.05, interference="spill", inside_share=share)
+        parts = draw_parts(world, 40, 2, np.random.default_rng(1))
+        assert parts.callee is not None
+        own = np.arange(world.services)[None, :, None]
+        assert not (parts.callee == own).any()
+        called = np.array([c[k] for c, k in zip(parts.community, parts.callee, strict=True)])
+        inside = called == parts.community[:, :, None]
+        alone = (parts.community[:, :, None] == parts.community[:, None, :]).sum(axis=2) == 1
+        assert not inside[alone].any()
+        # 40 worlds x 150 services x 3 calls: a standard error of a third of a point.
+        assert inside[~alone].mean() == pytest.approx(share, abs=0.012)
+        crossing = draw_communities(world, 40, 2, np.random.default_rng(1)).crossing
+        weighed = (parts.weights * ~alone * (1 - share) + parts.weights * alone).sum(axis=1)
+        assert crossing.mean() == pytest.approx(weighed.mean(), abs=0.02)
+
+
 def test_short_size_by_community_and_of_the_wedge(settings: Any) -> None:
     """120 and 30 worlds in which nothing differs: at most four standard deviations above 5 %."""
     rng = np.random.default_rng(7)
-    found = cluster_runs(NoiseWorld(), 120, 28, rng, permutations=199)
+    found = cluster_runs(NoiseWorld(), 120, 28, rng, Cluster(permutations=199))
     assert (found.p_values <= 0.05).mean() <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 120)
     assert stats.kstest(found.p_values, "uniform").pvalue > 0.001
     found = wedge_runs(NoiseWorld(), 30, settings, rng)

@@ -139,7 +139,7 @@ def test_a_goal_that_is_missed_is_called_missed() -> None:
 
     def missed(changes: dict[Any, Any], stops: tuple[float, float] = (0.02, 0.9)) -> set[str]:
         rows = [_row(*key, **{**values, **changes.get(key, {})}) for key, values in right.items()]
-        return {g.goal_id for g in method_goals(rows, stops) if g.status == "missed"}
+        return {g.goal_id for g in method_goals(rows, stops, 2000) if g.status == "missed"}
 
     assert missed({}) == set()
     assert missed({("switchback", "A/A, 28 days"): {"rate": 0.08}}) == {"G1a"}
@@ -151,7 +151,7 @@ def test_a_goal_that_is_missed_is_called_missed() -> None:
 
 
 def test_goals_without_evidence_are_not_measured(lab: Any) -> None:
-    assert {g.status for g in method_goals([], (0.0, 1.0)) if g.goal_id[:2] != "G7"} == {
+    assert {g.status for g in method_goals([], (0.0, 1.0), 2000) if g.goal_id[:2] != "G7"} == {
         "not_measured"
     }
     assert {g.status for g in data_goals(lab.writer)} == {"not_measured"}
@@ -178,7 +178,10 @@ def test_the_whole_harness_in_small(lab: Any, make_settings: Any) -> None:
     assert len(daily) == 6
     sizes = Sizes().shrunk(0.01)
     found = calibrate_all(settings, daily, sizes, _silent)
-    assert len([r for r in found.rows if r.coverage is not None]) == len(scenarios(sizes))
+    covered = [r.scenario for r in found.rows if r.coverage is not None]
+    # Spill-over is told twice: over all fleets, and over those the design would run on.
+    assert len(covered) == len(scenarios(sizes)) + 1
+    assert sum("fleets it accepts" in name for name in covered) == 1
     goals = write_calibration(lab.writer, found)
     assert [g.goal_id for g in goals][:3] == ["G1a", "G1b", "G2a"]
     written = lab.writer.read("experiment_calibration")
