@@ -130,7 +130,8 @@ def _bucket(
             rows, service, core.physics.own.trips[service], None
         )
         out["p95_factor"] = np.exp(log_factor)
-        out["p95_hi_factor"] = np.exp(log_factor + fitted.percentile.log_upper(service, widening))
+        upper = fitted.percentile.log_lasting_upper(service) * widening
+        out["p95_hi_factor"] = np.exp(log_factor + upper)
     return out
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ml.latency.evaluate import MetricRows
+from ml.latency.graph import FloatArray
+from ml.latency.lasting import covered_elsewhere, lasting_quantile
 from ml.latency.metrics import Goal, Place, error_measures, metric_row
 from ml.latency.model import Data
-from ml.latency.percentile import P95Rows, Percentile, log_ratio, service_ratio
+from ml.latency.percentile import (
+    P95Rows,
+    Percentile,
+    log_ratio,
+    placements_of,
+    service_ratio,
+)
 from ml.latency.settings import LatencySettings
-from ml.latency.splits import Split
+from ml.latency.splits import Split, service_fold
 
 _BEATS_RATIO = Goal(None, 1.0)
+_COVERAGE = Goal(0.88, 0.92)
 
 
 def p95_rows(
@@ -33,7 +42,7 @@ def p95_rows(
         "physics": mean * np.exp(physics),
         "service_ratio": mean * np.exp(plain_ratio[service]),
     }
-    bound = answers["model"] * np.exp(percentile.log_upper(service, np.ones(len(service))))
+    bound = answers["model"] * np.exp(percentile.log_upper(service))
     group = service * len(data.fleet.regions) + data.region[p95.at]
     out: MetricRows = []
     hot = known & (np.nan_to_num(data.rho[p95.at]) > settings.hot_rho)
@@ -64,4 +73,47 @@ def p95_rows(
                         min_rows=least,
                     )
                 )
-    return out
+    error = np.log(observed / answers["model"])
+    return out + _lasting_rows(data, p95, percentile, split, error, settings, model_id)
+
+
+def _lasting_rows(
+    data: Data,
+    p95: P95Rows,
+    percentile: Percentile,
+    split: Split,
+    error: FloatArray,
+    settings: LatencySettings,
+    model_id: str,
+) -> MetricRows:
+    """Return how often the bound over weeks holds for placements that did not size it.
+
+    Held out with their service, on all days after training; and forward in time, sized on the
+    calibration days and judged on the test days. Beside them how wide both bounds are.
+    """
+    day, width, level = data.day[p95.at], percentile.width, settings.level
+    later = placements_of(data, p95, error, ~split.train(day), settings)
+    sized = placements_of(data, p95, error, split.calibration(day), settings)
+    judged = placements_of(data, p95, error, split.test(day), settings)
+    fold = service_fold(data.fleet.services, settings.service_folds, settings.seed)
+    elsewhere = covered_elsewhere(later, width, fold, level)
+    forward = judged.scores(width) <= lasting_quantile(sized, width, level)
+    services = np.unique(later.service)
+    found = (
+        ("unseen_service", "coverage_lasting", elsewhere, _COVERAGE),
+        ("forward", "coverage_lasting", forward, None),
+        ("forward", "bound_ratio_lasting", np.exp(percentile.log_lasting_upper(services)), None),
+        ("forward", "bound_ratio_day", np.exp(percentile.log_upper(services)), None),
+    )
+    return [
+        metric_row(
+            Place("model", name, "placements", "latency_p95"),
+            metric,
+            float(np.mean(values)) if len(values) else float("nan"),
+            rows=len(values),
+            model_id=model_id,
+            goal=goal,
+            min_rows=settings.min_group_rows,
+        )
+        for name, metric, values, goal in found
+    ]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ml.latency.conformal import conformal_quantile, service_widths
 from ml.latency.graph import FloatArray
+from ml.latency.lasting import Placements, lasting_quantile, lasting_scale, placement_errors
 from ml.latency.mixture import Callers, callers_of, mixture_p95, single_caller_p95
 from ml.latency.model import Core, Data, Rows, thin
 from ml.latency.residual import correction, fit_trees, matrix
@@ -35,13 +36,15 @@ class Percentile:
         variation: Coefficient of variation of the time inside each service, (S,).
         trees: Correction of the mixture.
         width: Scale of the error of each service, (S,).
-        quantile: One-sided conformal quantile of the scores at the stated level.
+        quantile: One-sided conformal quantile of the scores of single days, at the stated level.
+        lasting: The same of the mean scores of placements; None where too few were seen.
     """
 
     variation: FloatArray
     trees: xgb.Booster
     width: FloatArray
     quantile: float
+    lasting: float | None
 
     def log_factor(
         self,
@@ -62,9 +65,19 @@ class Percentile:
         learned = start + correction(self.trees, matrix(rows.features, "p95"))
         return np.clip(learned, 0.0, MAX_LOG_RATIO)
 
-    def log_upper(self, service: NDArray[np.int64], widening: FloatArray) -> FloatArray:
-        """Return what to add to :meth:`log_factor` for the upper bound."""
-        upper: FloatArray = self.quantile * self.width[service] * widening
+    def log_upper(self, service: NDArray[np.int64]) -> FloatArray:
+        """Return what to add to :meth:`log_factor` for the upper bound of one day."""
+        upper: FloatArray = self.quantile * self.width[service]
+        return upper
+
+    def log_lasting_upper(self, service: NDArray[np.int64]) -> FloatArray:
+        """Return what to add to :meth:`log_factor` for the upper bound over weeks.
+
+        Where too few placements were seen, what holds for a day stands in: it is wider.
+        """
+        if self.lasting is None:
+            return self.log_upper(service)
+        upper: FloatArray = self.lasting * lasting_scale(self.width)[service]
         return upper
 
 
@@ -134,7 +147,29 @@ def fit_percentile(
     widths = service_widths(error, p95.service, split.train(day), services, settings)
     scores = error[held] / widths.service[p95.service[held]]
     quantile = max(0.0, conformal_quantile(scores, settings.level))
-    return Percentile(variation, trees, widths.service, quantile)
+    # The margin in service follows all days that the model did not learn from, as far as their
+    # labels are known: more placements, and errors as old as those that it will meet.
+    recent = ~split.train(day) & (day < split.days - settings.label_delay_days)
+    seen = placements_of(data, p95, error, recent, settings)
+    lasting = lasting_quantile(seen, widths.service, settings.level)
+    known = lasting if np.isfinite(lasting) else None
+    return Percentile(variation, trees, widths.service, quantile, known)
+
+
+def placements_of(
+    data: Data, p95: P95Rows, error: FloatArray, keep: NDArray[np.bool_], settings: LatencySettings
+) -> Placements:
+    """Return the mean errors of placements over some days.
+
+    Args:
+        data: Everything known.
+        p95: Rows with a p95.
+        error: Log of observed over predicted p95, one per row of ``p95``.
+        keep: Rows to use.
+        settings: Fewest days of a placement.
+    """
+    region = data.region[p95.at]
+    return placement_errors(error[keep], p95.service[keep], region[keep], settings.lasting_days)
 
 
 def _fit_variation(data: Data, p95: P95Rows, train: NDArray[np.int64]) -> FloatArray:

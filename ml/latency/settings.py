@@ -76,6 +76,7 @@ class LatencySettings:
     min_group_rows: int
     recalibrate_days: int
     label_delay_days: int
+    lasting_days: int
     insufficient_factor: float
     fit_rows: int
     fold_rows: int

@@ -92,6 +92,7 @@ def _meta(fitted: Fitted, settings: LatencySettings) -> dict[str, object]:
         "unseen_service_width": intervals.unseen_service,
         "unseen_region_factor": intervals.unseen_region,
         "p95_quantile": fitted.percentile.quantile if fitted.percentile else None,
+        "p95_lasting_quantile": fitted.percentile.lasting if fitted.percentile else None,
         "settings": asdict(settings),
     }
 

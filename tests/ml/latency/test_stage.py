@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -60,6 +61,21 @@ def test_candidates_cover_every_service_region_and_bucket(world, built, settings
     assert (mean.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
     assert (table["p95_hi_factor"] >= table["p95_factor"]).all()
     assert (table["p95_factor"] >= 1).all()
+
+
+def test_the_bound_of_the_p95_is_that_of_placements_not_of_days(built):
+    folder, _, writer, result = built
+    known = json.loads((folder / "models" / result.model_id / "model.json").read_text())
+    services = pd.read_parquet(folder / "models" / result.model_id / "services.parquet")
+    table = writer.read("latency_candidates")
+    table = table[~table["is_extrapolated"]]
+    margin = np.log(table["p95_hi_factor"] / table["p95_factor"])
+    width = table["service_id"].map(services.set_index("service_id")["p95_width"])
+    assert np.allclose(margin, known["p95_lasting_quantile"] * np.sqrt(width))
+    metrics = writer.read("model_metrics").set_index(["split", "metric"])["value"]
+    ratios = metrics.loc[[("forward", f"bound_ratio_{of}") for of in ("lasting", "day")]]
+    assert 1 < ratios.iloc[0] < ratios.iloc[1]
+    assert ("unseen_service", "coverage_lasting") in metrics.index
 
 
 def test_a_region_never_used_gets_a_wider_interval(built):
