@@ -14,14 +14,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from regionwise import decisions, experiment, publish, report
+from regionwise import dbt, decisions, experiment, publish, report, runner
 from regionwise.config import ROOT, Settings
 from regionwise.console import Reporter
 from regionwise.exits import Exit, Stop
 from regionwise.folders import Folders
 from regionwise.lock import build_lock
 from regionwise.policy import policy
-from regionwise.stages import STAGES, Context
+from regionwise.stages import BY_NAME, STAGES, Stage
 
 _VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "numpy", "pandas", "scipy", "scikit-learn")
 
@@ -47,23 +47,23 @@ def build(
     started = datetime.now(UTC)
     run_id = started.strftime("%Y%m%dT%H%M%S%fZ")
     reporter = Reporter(len(STAGES) + 1, quiet=quiet)
-    context = Context(settings, source, reporter)
     # Refused now rather than after a minute of work.
     policy(settings)
     experiment.load_settings(settings)
+
+    def before(stage: Stage) -> None:
+        if stage.name == "features":
+            # What an earlier build predicted must not be read as this build's answer; a refused
+            # input, though, changes nothing downstream.
+            shutil.rmtree(folders.predictions, ignore_errors=True)
+        if stage.name == "marts":
+            _write_meta_run(settings, source, run_id, started)
+            _land_decisions(folders)
+
     with build_lock(folders.lock, "regionwise build"):
         try:
             folders.runs.mkdir(parents=True, exist_ok=True)
-            for stage in STAGES:
-                if stage.name == "features":
-                    # What an earlier build predicted must not be read as this build's answer; a
-                    # refused input, though, changes nothing downstream.
-                    shutil.rmtree(folders.predictions, ignore_errors=True)
-                if stage.name == "marts":
-                    _write_meta_run(settings, source, run_id, started)
-                    _land_decisions(folders)
-                with reporter.step(stage.name, stage.title) as record:
-                    stage.run(context, record)
+            runner.run(STAGES, _launch(settings, source), reporter, _at_once(settings), before)
             with reporter.step("publish", "publish the marts") as record:
                 rows = publish.publish(settings, run_id)
                 record.rows, record.detail = sum(rows.values()), f"{len(rows)} marts"
@@ -90,13 +90,21 @@ def run_stage(settings: Settings, name: str, source: Path | None, *, quiet: bool
                 run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
                 record.rows = sum(publish.publish(settings, run_id).values())
             return
-        for stage in STAGES:
-            if stage.name == name:
-                with reporter.step(stage.name, stage.title) as record:
-                    stage.run(Context(settings, source, reporter), record)
-                return
+        if name in BY_NAME:
+            runner.run([BY_NAME[name]], _launch(settings, source), reporter, 1)
+            return
     known = ", ".join([*(stage.name for stage in STAGES), "publish"])
     raise Stop(Exit.USAGE, f"no stage is called {name!r}; there are: {known}")
+
+
+def _launch(settings: Settings, source: Path | None) -> runner.Launch:
+    environment = dbt.environment(settings)
+    return lambda stage, events: runner.StageProcess(stage, settings, source, environment, events)
+
+
+def _at_once(settings: Settings) -> int:
+    # No more than two stages ever have their inputs at the same time.
+    return min(2, settings.threads)
 
 
 def _write_meta_run(

@@ -32,6 +32,7 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the synthetic world.")]
 Services = Annotated[int | None, typer.Option(help="Services of the synthetic world.")]
 Regions = Annotated[int | None, typer.Option(help="Regions of the synthetic world.")]
 Days = Annotated[int | None, typer.Option(help="Days of history of the synthetic world.")]
+Threads = Annotated[int | None, typer.Option(help="With 1, stages run one after the other.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -43,6 +44,7 @@ def build(
     services: Services = None,
     regions: Regions = None,
     days: Days = None,
+    threads: Threads = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
     gate: Annotated[bool, typer.Option(help="Exit 6 or 7 on stale data or a breach.")] = False,
@@ -51,7 +53,9 @@ def build(
     from regionwise import build as builder
     from regionwise import report
 
-    settings = config.load(seed=seed, services=services, regions=regions, days=days)
+    settings = config.load(
+        seed=seed, services=services, regions=regions, days=days, threads=threads
+    )
     done = builder.build(settings, input_, quiet=quiet or as_json, gate=False)
     if as_json:
         print(json.dumps(done.content, indent=2, sort_keys=True))

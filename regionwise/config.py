@@ -33,7 +33,12 @@ class Settings(BaseSettings):
     services: int = Field(default=150, ge=25, le=20_000, description="Services to invent.")
     regions: int = Field(default=5, ge=2, le=30, description="Regions of the synthetic world.")
     days: int = Field(default=90, ge=30, le=400, description="Days of history to invent.")
-    threads: int = Field(default=2, ge=1, le=64, description="Threads of the warehouse.")
+    threads: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Threads of the warehouse; with 1, stages run one by one.",
+    )
     memory_limit: str = Field(
         default="1200MB",
         pattern=r"^\d+(MB|GB)$",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sys
 import threading
 import time
@@ -15,19 +16,29 @@ from rich.console import Console
 # A step that takes longer than this shows that it is alive.
 _QUIET_SECONDS = 2.0
 _PLAIN_INTERVAL_SECONDS = 10.0
+_LIVE_INTERVAL_SECONDS = 0.5
+_CLEAR_LINE = "\r\x1b[2K"
 
 
 @dataclass
 class StepRecord:
-    """What one step did: for the run report."""
+    """What one step did: for the run report.
+
+    Attributes:
+        begun_after: Seconds from the begin of the run to the begin of this step.
+        seconds: How long the step took; two steps may run side by side.
+        peak_memory_mb: Largest resident set of a step that had a process of its own.
+    """
 
     name: str
     title: str
+    begun_after: float = 0.0
     seconds: float = 0.0
     rows: int | None = None
     detail: str = ""
     status: str = "running"
     notes: list[str] = field(default_factory=list)
+    peak_memory_mb: float | None = None
 
 
 class Progress:
@@ -47,8 +58,32 @@ class Progress:
         return f"{self.message}{share}".strip()
 
 
+@dataclass(frozen=True)
+class Memory:
+    """The largest resident set of a process between two moments of ``time.perf_counter``."""
+
+    begun: float
+    ended: float
+    mb: float
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step under way."""
+
+    number: str
+    record: StepRecord
+    progress: Progress
+    begun: float
+
+    def alive(self) -> str:
+        """Say which step this is, what it is doing and for how long."""
+        elapsed = time.perf_counter() - self.begun
+        return f"{self.number} {self.progress.text() or self.record.title} ({elapsed:.0f} s)"
+
+
 class Reporter:
-    """Prints the steps of one run and keeps their records.
+    """Prints the steps of one run and keeps their records; several may run at a time.
 
     Args:
         total: Number of steps, the N of n/N.
@@ -59,61 +94,99 @@ class Reporter:
         self.console = Console(quiet=quiet, highlight=False, stderr=False)
         self.total = total
         self.records: list[StepRecord] = []
+        self.memory: list[Memory] = []
         self.progress = Progress()
+        self._begun = time.perf_counter()
+        self._active: list[Step] = []
+        self._lock = threading.Lock()
+        self._idle = threading.Event()
+        self._watcher = threading.Thread()
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[StepRecord]:
         """Announce a step, keep it visibly alive, and print what it did."""
-        record = StepRecord(name, title)
-        self.records.append(record)
-        number = f"[{len(self.records)}/{self.total}]"
-        self.progress = Progress()
-        begun = time.perf_counter()
-        stop = threading.Event()
-        watcher = threading.Thread(
-            target=self._watch, args=(number, title, begun, stop, self.progress), daemon=True
-        )
-        self.console.print(f"{number} {title}", markup=False, soft_wrap=True)
-        watcher.start()
+        step = self.begin(name, title)
         try:
-            yield record
-            record.status = "done"
+            yield step.record
         except BaseException:
-            record.status = "failed"
+            self.end(step, "failed")
             raise
-        finally:
-            stop.set()
-            watcher.join()
-            record.seconds = time.perf_counter() - begun
+        self.end(step, "done")
+
+    def begin(self, name: str, title: str) -> Step:
+        """Announce a step; whoever begins it also ends it."""
+        now = time.perf_counter()
+        record = StepRecord(name, title, begun_after=now - self._begun)
+        self.records.append(record)
+        step = Step(f"[{len(self.records)}/{self.total}]", record, Progress(), now)
+        self.progress = step.progress
+        with self._lock:
+            self._print(f"{step.number} {title}")
+            self._active.append(step)
+        if not self._watcher.is_alive():
+            self._idle.clear()
+            self._watcher = threading.Thread(target=self._watch, daemon=True)
+            self._watcher.start()
+        return step
+
+    def end(self, step: Step, status: str) -> None:
+        """Print what a step did, and stop watching it."""
+        record = step.record
+        record.status, record.seconds = status, time.perf_counter() - step.begun
+        with self._lock:
+            # Where two run side by side, the line must say which of them it is about.
+            alone = self._active == [step] and self.records[-1] is record
+            number = "" if alone else f"{step.number} "
+            self._active.remove(step)
             rows = "" if record.rows is None else f"{record.rows:,} rows · "
             detail = f"{record.detail} · " if record.detail else ""
-            self.console.print(
-                f"      {record.status} · {rows}{detail}{record.seconds:.1f} s",
-                markup=False,
-                soft_wrap=True,
-            )
+            self._print(f"      {number}{status} · {rows}{detail}{record.seconds:.1f} s")
+        if not self._active:
+            self._idle.set()
+            self._watcher.join()
 
-    def _watch(
-        self, number: str, title: str, begun: float, stop: threading.Event, progress: Progress
-    ) -> None:
-        live = sys.stdout.isatty() and not self.console.quiet
-        if stop.wait(_QUIET_SECONDS):
-            return
-        while True:
-            elapsed = time.perf_counter() - begun
-            line = f"      … {progress.text() or title} ({elapsed:.0f} s)"
-            if live:
-                print(f"\r\x1b[2K{line}", end="", flush=True)
-            else:
-                self.console.print(line, markup=False, soft_wrap=True)
-            ended = stop.wait(0.5 if live else _PLAIN_INTERVAL_SECONDS)
-            if live:
-                print("\r\x1b[2K", end="", flush=True)
-            if ended:
-                return
+    def elapsed(self) -> float:
+        """Return the seconds since the run began."""
+        return time.perf_counter() - self._begun
 
     def peak_memory_mb(self) -> float:
-        """Return the largest resident set of this process or of any finished child, in MB."""
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        return max(own, children) / 1024.0
+        """Return an upper bound on the memory of a run, in MB.
+
+        That is this process's largest resident set, plus those of the processes that lived side
+        by side where their sum was largest, or the largest finished child of any other kind.
+        """
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024.0
+        together = [
+            sum(other.mb for other in self.memory if other.begun <= one.begun < other.ended)
+            for one in self.memory
+        ]
+        return own + max([children, *together])
+
+    def _print(self, line: str) -> None:
+        if self._is_live:
+            print(_CLEAR_LINE, end="", flush=True)
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    @property
+    def _is_live(self) -> bool:
+        return sys.stdout.isatty() and not self.console.quiet
+
+    def _watch(self) -> None:
+        if self._idle.wait(_QUIET_SECONDS):
+            return
+        while True:
+            with self._lock:
+                old = [s for s in self._active if s.begun + _QUIET_SECONDS <= time.perf_counter()]
+                if old and self._is_live:
+                    line = f"      … {' · '.join(step.alive() for step in old)}"
+                    width = shutil.get_terminal_size().columns - 1
+                    print(f"{_CLEAR_LINE}{line[:width]}", end="", flush=True)
+                elif not self._is_live:
+                    for step in old:
+                        self._print(f"      … {step.alive()}")
+            ended = self._idle.wait(
+                _LIVE_INTERVAL_SECONDS if self._is_live else _PLAIN_INTERVAL_SECONDS
+            )
+            if ended:
+                return

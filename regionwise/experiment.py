@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -163,6 +164,12 @@ def changed(error: Exception) -> Stop:
     """Return how a command ends when the rules are not the registered ones."""
     hint = "give the changed experiment a new experiment_id, or take the change back"
     return Stop(Exit.USAGE, str(error), hint)
+
+
+def load() -> None:
+    """Import now what :func:`stage` needs: it may do so while others still work."""
+    for name in ("generator.synthetic", "ml.experiment", "ml.experiment.html", "ml.io"):
+        importlib.import_module(name)
 
 
 def stage(settings: Settings, record: StepRecord) -> None:

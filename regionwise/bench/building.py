@@ -18,10 +18,13 @@ _DEMO_SERVICES = 150
 
 @dataclass(frozen=True)
 class Measurement:
-    """One build: seconds by stage, and the largest resident set of any of its processes."""
+    """One build: seconds and peak memory by stage, and of the whole (``total``).
+
+    Stages run side by side: seconds of stages add up to more than the total, peaks to less.
+    """
 
     seconds: dict[str, float]
-    peak_memory_mb: float
+    peak_memory_mb: dict[str, float]
 
 
 def run(settings: Settings, factors: tuple[float, ...], *, as_json: bool = False) -> str:
@@ -33,24 +36,27 @@ def run(settings: Settings, factors: tuple[float, ...], *, as_json: bool = False
         as_json: Return JSON instead of a table.
 
     Returns:
-        Seconds by stage and peak memory by size, and each size relative to the first.
+        Seconds and peak memory by stage and size, and the last size relative to the first.
     """
     results = {f"{factor:g}x": _measure(settings, factor) for factor in factors}
     if as_json:
         plain = {size: asdict(result) for size, result in results.items()}
         return json.dumps(plain, indent=2, sort_keys=True)
-    first = next(iter(results.values()))
+    seconds = {size: result.seconds for size, result in results.items()}
+    memory = {size: result.peak_memory_mb for size, result in results.items()}
+    return "\n\n".join([_table("seconds", seconds), _table("peak memory, MB", memory)])
+
+
+def _table(what: str, sizes: dict[str, dict[str, float]]) -> str:
+    """Return one Markdown table: a row a stage, a column a size, and how the ends compare."""
+    first, last = next(iter(sizes.values())), list(sizes.values())[-1]
     lines = [
-        "| stage | " + " | ".join(results) + " | last / first |",
-        "|---" * (len(results) + 2) + "|",
+        f"| {what} | " + " | ".join(sizes) + " | last / first |",
+        "|---" + "|--:" * (len(sizes) + 1) + "|",
     ]
-    for stage in first.seconds:
-        values = [result.seconds.get(stage, float("nan")) for result in results.values()]
-        cells = " | ".join(f"{value:.1f} s" for value in values)
-        lines.append(f"| {stage} | {cells} | {values[-1] / max(values[0], 1e-9):.1f} |")
-    peaks = [result.peak_memory_mb for result in results.values()]
-    cells = " | ".join(f"{peak:,.0f} MB" for peak in peaks)
-    lines.append(f"| peak memory | {cells} | {peaks[-1] / peaks[0]:.1f} |")
+    for stage, value in first.items():
+        cells = " | ".join(f"{values[stage]:,.1f}" for values in sizes.values())
+        lines.append(f"| {stage} | {cells} | {last[stage] / max(value, 0.1):.1f} |")
     return "\n".join(lines)
 
 
@@ -79,6 +85,10 @@ def _measure(settings: Settings, factor: float) -> Measurement:
     if done.returncode:
         raise Stop(Exit(done.returncode), done.stderr.strip())
     content = json.loads(done.stdout)
-    seconds = {step["name"]: float(step["seconds"]) for step in content["steps"]}
-    seconds["total"] = sum(seconds.values())
-    return Measurement(seconds, float(content["peak_memory_mb"]))
+    steps = content["steps"]
+    seconds = {step["name"]: float(step["seconds"]) for step in steps}
+    memory = {step["name"]: float(step["peak_memory_mb"] or 0) for step in steps}
+    return Measurement(
+        seconds | {"total": float(content["seconds"])},
+        memory | {"total": float(content["peak_memory_mb"])},
+    )

@@ -26,6 +26,11 @@ _STYLE = (
 _SHOWN_VALUES = 3
 
 
+def load() -> None:
+    """Import the library now: it takes seconds, which may pass while others still work."""
+    import great_expectations  # noqa: F401
+
+
 def run(kind: Kind, batches: Sequence[Batch], docs: Path) -> Judgement:
     """Judge ``batches`` and write the Data Docs to the folder ``docs``, replacing it.
 

@@ -12,8 +12,9 @@ import pytest
 from ml.contract import TABLES
 from ml.io import Writer, to_arrow
 from regionwise.judge import Failure, engine
-from regionwise.judge.__main__ import judge, main
+from regionwise.judge.__main__ import main
 from regionwise.judge.predictions import batches, expected_schema
+from regionwise.judge.verdict import judge
 from tests.judge.conftest import sound_rows
 
 BY_NAME = {table.name: table for table in TABLES}
