@@ -24,15 +24,8 @@ def near_ties(pool: Pool, duals: Floats, most: int, forced: Flags | None = None)
     Returns:
         Numbers of columns, ascending; every service has at least one.
     """
-    value = pool.value(duals)
-    base = pool.cheapest(value)
-    of = np.repeat(base, np.diff(pool.starts))
-    worse = value - value[of]
-    second = np.where(np.arange(pool.n) == of, np.inf, worse)
-    margin = np.minimum.reduceat(second, pool.starts[:-1])
-    names = pool.service[pool.starts[:-1]]
-    order = np.lexsort((names, margin))
-    free = np.zeros(len(names), dtype=bool)
+    base, worse, margin, order = _margins(pool, duals)
+    free = np.zeros(len(base), dtype=bool)
     free[order[:most]] = True
     limit = 4.0 * float(margin[order[min(most, len(order)) - 1]]) + 1.0
     open_ = np.repeat(free, np.diff(pool.starts)) & (worse <= limit)
@@ -40,6 +33,23 @@ def near_ties(pool: Pool, duals: Floats, most: int, forced: Flags | None = None)
         open_ |= forced[pool.service]
     open_[base] = True
     return np.flatnonzero(open_)
+
+
+def closest(pool: Pool, duals: Floats, most: int) -> Ints:
+    """Return the services whose choice is closest, ascending."""
+    base, _, _, order = _margins(pool, duals)
+    return np.sort(pool.service[base[order[:most]]])
+
+
+def _margins(pool: Pool, duals: Floats) -> tuple[Ints, Floats, Floats, Ints]:
+    """Return best columns, how much worse each column is, by service the next, and their order."""
+    value = pool.value(duals)
+    base = pool.cheapest(value)
+    of = np.repeat(base, np.diff(pool.starts))
+    worse = value - value[of]
+    second = np.where(np.arange(pool.n) == of, np.inf, worse)
+    margin = np.minimum.reduceat(second, pool.starts[:-1])
+    return base, worse, margin, np.lexsort((pool.service[base], margin))
 
 
 def dive(pool: Pool, columns: Ints, rows: Rows, dear: Floats) -> tuple[Ints, Floats]:

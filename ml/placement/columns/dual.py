@@ -52,6 +52,8 @@ class Ascent:
     stop_reason: str
     shortage: Floats
     """What the known plans lack of every row at the edge of the box."""
+    last: Floats
+    """Best prices as the known plans see it: where whole plans are looked for, ``(2 R + 1,)``."""
     best_value: Floats
     """Value of every service's best plan at ``duals``, micro-dollars."""
 
@@ -122,13 +124,15 @@ def ascend(
         value, pool, evaluated = ledger.price(pool, trial, plan.best, plan.cost_weight)
         lower = certified(value, trial, limits, plan.cost_weight)
         if best is None or lower > best.lower_micro:
-            best = Ascent(pool, trial, lower, 0.0, rounds, "", np.zeros_like(limits), value)
+            best = Ascent(pool, trial, lower, 0.0, rounds, "", np.zeros_like(limits), trial, value)
             kept = trial
         else:
             radius = radius * 0.5
         box = _box(kept, radius, scale, plan, limits)
         model, trial, short = best_in_box(pool, rows, *box, plan.cost_weight)
-        best = replace(best, pool=pool, rounds=rounds, model_micro=model, shortage=short)
+        best = replace(
+            best, pool=pool, rounds=rounds, model_micro=model, shortage=short, last=trial
+        )
         if report is not None:
             report(Progress(rounds, best.lower_micro, model, pool.n, evaluated))
         at_edge = _at_edge(trial, box)

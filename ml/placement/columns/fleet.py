@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml.placement.columns.dual import Report, Stop
+from ml.placement.columns.dual import Plan, Report, Stop
 from ml.placement.columns.generation import Options, Solved, Warm, solve_columns
 from ml.placement.columns.pool import Pool, Rows
+from ml.placement.columns.sample import Sampled, sample_of, sampled_prices
 from ml.placement.columns.table import NumpyPricer
 from ml.placement.fleet.evaluate import Today
 from ml.placement.kernel.clients import UserClients
@@ -17,6 +18,8 @@ from ml.placement.kernel.pricer import KernelPricer
 from ml.placement.kernel.today import Judged, judge_sets, plain_today
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 
+_SAMPLE_FROM, _SAMPLE_TOLERANCE = 5_000, 1e-4
+"""Services from which on a sample goes first; its own error is larger than the tolerance."""
 _MOVE_USD = 0.1
 """A usual price of one added region, $ per hour: only the first steps depend on it."""
 # Bit masks hold the regions of a set in the compiled search and in the list of columns.
@@ -121,6 +124,8 @@ def solve_fleet(
         is_narrower = before is not None and bool((problem.rows.limits <= before).all())
         floor = warm.floor if is_narrower else None
         warm = replace(warm, pool=_within(problem, warm.pool), floor=floor)
+    elif problem.instance.n_services >= _SAMPLE_FROM and np.isfinite(problem.rows.limits).any():
+        warm = _sampled(problem, options or Options(), stop)
     return solve_columns(
         problem.pricer,
         problem.rows,
@@ -130,6 +135,18 @@ def solve_fleet(
         stop=stop,
         report=report,
     )
+
+
+def _sampled(problem: FleetProblem, options: Options, stop: Stop | None) -> Warm:
+    """Return prices that suit a sample: from there the whole fleet needs two or three rounds."""
+    n, pricer = problem.instance.n_services, problem.pricer
+    services, weight = sample_of(problem.instance, n // 50, max(4, n // 5_000))
+    plan = Plan(options.best, _SAMPLE_TOLERANCE, options.max_rounds)
+    duals = sampled_prices(
+        Sampled(pricer, services, weight), problem.rows, problem.scale, plan, stop
+    )
+    none = Pool.empty(pricer.cpu_cores, pricer.memory_gb, problem.instance.n_regions)
+    return Warm(duals, none)
 
 
 def _within(problem: FleetProblem, pool: Pool) -> Pool:

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from ml.placement.columns.dive import dive, near_ties
+from ml.placement.columns.dive import closest, dive, near_ties
 from ml.placement.columns.dual import Ascent, Plan, Report, Stop, ascend, certified
 from ml.placement.columns.exchange import Exchange
-from ml.placement.columns.ledger import Ledger
+from ml.placement.columns.ledger import Floor, Ledger
 from ml.placement.columns.pool import Pool, Rows
 from ml.placement.columns.solver import Programme
 from ml.placement.columns.types import Pricer
@@ -23,6 +23,7 @@ from ml.placement.problem.instance import Flags, Floats, Ints
 
 State = Literal["feasible", "infeasible", "unknown"]
 _NO_PLAN = 2**62
+_WARM_STEP = 0.02
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Options:
     """Budgets of a solve: rounds, plans and columns, never seconds."""
 
     best: int = 4
+    """Plans per service and pricing."""
+    whole: int = 24
+    """The same for the services whose choice is closest, once shares become wholes."""
     tolerance: float = 1e-5
     max_rounds: int = 40
     near_ties: tuple[int, ...] = (1_500, 4_000)
@@ -49,9 +53,8 @@ class Warm:
 
     duals: Floats
     pool: Pool
-    floor: Floats | None = None
-    """Value that no plan outside the pool is below at prices of nothing, ``(S,)``; valid while
-    no plan became possible or cheaper."""
+    floor: Floor | None = None
+    """What no plan outside the pool is below; valid while no plan became possible or cheaper."""
     limits: Floats | None = None
     """Of the rows it was solved for, ``(2 R + 1,)``."""
 
@@ -74,7 +77,7 @@ class Solved:
     """Units missing of every row; with a proof, of no plan can be less in all."""
     overload: float
     is_exact: bool
-    floor: Floats | None = None
+    floor: Floor | None = None
     limits: Floats | None = None
 
     @property
@@ -137,7 +140,7 @@ class _Solve:
         return replace(found, floor=self.ledger.floor, limits=self.rows.limits)
 
     def _run(self, warm: Warm | None) -> Solved:
-        ascent = self._ascend(warm)
+        ascent = self._widened(self._ascend(warm))
         chosen, over = self._round(ascent)
         for _ in range(self.options.repairs):
             if over <= 0.0 or self._is_over():
@@ -158,12 +161,21 @@ class _Solve:
             cores, memory = self.pricer.cpu_cores, self.pricer.memory_gb
             pool, start, step = Pool.empty(cores, memory, n), 0.0 * self.scale, 0.3
         else:
-            pool, start, step = warm.pool, warm.duals, 0.02
+            pool, start, step = warm.pool, warm.duals, _WARM_STEP
         plan = Plan(o.best, o.tolerance, o.max_rounds, 1.0, o.box_max)
         return ascend(
             self.ledger, self.rows, pool, start, step * self.scale, self.scale, plan,
             stop=self.stop, report=self.report,
         )  # fmt: skip
+
+    def _widened(self, ascent: Ascent) -> Ascent:
+        """Give the services whose choice is closest more plans: wholes need more than shares."""
+        o = self.options
+        if not ascent.duals.any() or self._is_over():
+            return ascent
+        some = closest(ascent.pool, ascent.last, o.near_ties[0])
+        batch = self.pricer.price(self.rows.prices(ascent.last), o.whole, some)
+        return replace(ascent, pool=ascent.pool.with_batch(batch))
 
     def _round(self, ascent: Ascent, failed: Ints | None = None) -> tuple[Ints, float]:
         """Return a whole plan and what it takes above the limits."""
@@ -174,7 +186,7 @@ class _Solve:
             return free, 0.0
         forced = None if failed is None else self._touching(pool, failed)
         for most in self.options.near_ties:
-            columns = near_ties(pool, ascent.duals, most, forced)
+            columns = near_ties(pool, ascent.last, most, forced)
             chosen, _ = dive(pool, columns, self.rows, 10.0 * (self.scale + ascent.duals))
             exchange = Exchange.start(pool, columns, chosen, self.rows)
             exchange.relieve()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.placement.bench.calls import no_calls
-from ml.placement.columns.types import Batch, Prices
+from ml.placement.columns.types import Batch, Prices, floor_of_dearer
 from ml.placement.fleet.fleet import MICRO, describe_today
 from ml.placement.fleet.pricing import PlanTable, chunk_size, price_all
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
@@ -77,6 +77,10 @@ class TablePricer:
         if limit is not None:
             found.value[found.value > limit[:, None]] = np.inf
         return found
+
+    def floor_at(self, value: Floats, services: Ints, old: Prices, new: Prices) -> Floats:
+        """Return the least at new prices of plans that are worth ``value`` or more at old ones."""
+        return floor_of_dearer(value, old, new)
 
     def _some(self, prices: Prices, best: int, services: Ints) -> Batch:
         table, space = self.table, self.table.space
@@ -183,6 +187,10 @@ class NumpyPricer:
         if limit is not None:
             found.value[found.value > limit[:, None]] = np.inf
         return found
+
+    def floor_at(self, value: Floats, services: Ints, old: Prices, new: Prices) -> Floats:
+        """Return the least at new prices of plans that are worth ``value`` or more at old ones."""
+        return floor_of_dearer(value, old, new)
 
     def _table(self, chunk: int, step: int) -> PlanTable:
         if chunk in self._tables:

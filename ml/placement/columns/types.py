@@ -73,3 +73,20 @@ class Pricer(Protocol):
             limit: Values above which plans are of no interest, ``(n,)`` micro-dollars.
         """
         ...
+
+    def floor_at(self, value: Floats, services: Ints, old: Prices, new: Prices) -> Floats:
+        """Return the least at new prices of plans that are worth ``value`` or more at old ones.
+
+        Args:
+            value: Micro-dollars at the old prices, one per service, ``(n,)``.
+            services: Which.
+            old: Prices.
+            new: Prices.
+        """
+        ...
+
+
+def floor_of_dearer(value: Floats, old: Prices, new: Prices) -> Floats:
+    """Return the same values where no price fell, and nothing known where one did."""
+    fell = (new.vcpu < old.vcpu).any() or (new.memory < old.memory).any() or new.move < old.move
+    return np.full_like(value, -np.inf) if fell else value

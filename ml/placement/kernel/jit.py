@@ -1,9 +1,11 @@
-"""The compiler, where it is installed: one thread, no fast-math, compiled code kept on disk."""
+"""The compiler, where it is installed: no threads of its own, no fast-math, code kept on disk."""
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,29 @@ _OPTIONS = {"error_model": "numpy", "_nrt": False}
 def is_available() -> bool:
     """Return whether compiled pricing can be used."""
     return njit is not None
+
+
+def cores() -> int:
+    """Return how many threads can run at once; what they compute must not depend on it."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def side_by_side(run: Callable[[int], None], places: Iterable[int]) -> None:
+    """Call a function once per place, on as many threads as there are cores.
+
+    Calls must write to different places: then the order in which they end does not matter.
+    """
+    every = list(places)
+    workers = min(cores(), len(every))
+    if workers < 2:
+        for place in every:
+            run(place)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(run, place) for place in every]:
+            done.result()
 
 
 def inner(function: _F) -> _F:
@@ -41,15 +66,16 @@ def compiled(function: _F) -> _F:
     The code is kept beside the module, or in ``NUMBA_CACHE_DIR``, or in the user's cache folder,
     the first that can be written. Where none can be, it is compiled anew in each process. What is
     kept is found again by the function's own code and by what it closes over: let it close over
-    :func:`source_stamp`, or a change in a function that it calls goes unnoticed.
+    :func:`source_stamp`, or a change in a function that it calls goes unnoticed. It runs without
+    Python's lock, so threads that write different arrays run side by side.
     """
     if njit is None:
         return function
     try:
-        found: _F = njit(cache=True, **_OPTIONS)(function)
+        found: _F = njit(cache=True, nogil=True, **_OPTIONS)(function)
     except RuntimeError:
         # No place to keep it: slower to start, otherwise the same.
-        found = njit(**_OPTIONS)(function)
+        found = njit(nogil=True, **_OPTIONS)(function)
     return found
 
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from ml.placement.columns.types import Batch, Prices
 from ml.placement.fleet.evaluate import Today
+from ml.placement.fleet.fleet import MICRO
 from ml.placement.kernel.clients import Source
+from ml.placement.kernel.jit import side_by_side
 from ml.placement.kernel.search import search
 from ml.placement.kernel.today import Judged, home_sets, judge_sets
 from ml.placement.kernel.types import (
@@ -122,23 +124,42 @@ class KernelPricer:
             # Without costs most plans tie at nothing: only better ones are of interest then.
             slack=1.0 if prices.cost_weight else -1e-3,
         )
-        found = _empty(len(wanted), best, self.home.shape[1])
-        for first in range(0, len(wanted), _CHUNK):
-            some = wanted[first : first + _CHUNK]
+        found, free = _empty(len(wanted), best, self.home.shape[1]), ~self._stays[wanted]
+
+        def run(first: int) -> None:
             upto = slice(first, first + _CHUNK)
             chunk = Best(found.value[upto], found.plan[upto], found.evaluated[upto], found.width)
-            free = ~self._stays[some]
-            part = self._part(some, prices, most[first : first + _CHUNK])
-            local, tree = _work(part, fixed, self.home.shape[1])
+            part = self._part(wanted[upto], prices, most[upto])
+            local, tree = _work(part, fixed, found.width)
             search(fixed, part, local, tree, chunk)
-            none = (
-                free
-                & (chunk.plan[:, 0, HOLDS] == _NO_SIZE)
-                & np.isinf(most[first : first + _CHUNK])
-            )
-            self._stays[some[none]] = self.is_stuck[some[none]] = True
-            self._fill_home(some, chunk, prices)
+
+        # Each chunk writes rows of its own: the result is the same for any number of threads.
+        side_by_side(run, range(0, len(wanted), _CHUNK))
+        none = free & (found.plan[:, 0, HOLDS] == _NO_SIZE) & np.isinf(most)
+        self._stays[wanted[none]] = self.is_stuck[wanted[none]] = True
+        self._fill_home(wanted, found, prices)
         return self._batch(wanted, found)
+
+    def floor_at(self, value: Floats, services: Ints, old: Prices, new: Prices) -> Floats:
+        """Return the least at new prices of plans that are worth ``value`` or more at old ones.
+
+        A plan pays for its instances, so where the price of none falls by more than a share of
+        what it was in all, neither does the plan's value; added regions come off apart.
+        """
+        one = self.instance
+        fell = np.outer(one.cpu_cores[services], old.vcpu - new.vcpu)
+        fell += np.outer(one.memory_gb[services], old.memory - new.memory)
+        paid = np.outer(one.cpu_cores[services], old.vcpu + np.nan_to_num(one.vcpu_usd))
+        paid += np.outer(one.memory_gb[services], old.memory + np.nan_to_num(one.memory_usd))
+        share = np.divide(fell, paid, out=np.full_like(fell, np.inf), where=paid > 0)
+        share = np.where(fell > 0, share, 0.0).max(axis=1)
+        base = np.zeros(len(services)) if self.base_usd is None else self.base_usd[services]
+        moves = max(0.0, old.move - new.move) * one.policy.max_regions_cap
+        known, found = np.isfinite(value), value.copy()
+        whole = value[known] + base[known] * MICRO + 1.0
+        share = share[known]
+        found[known] -= np.where(share > 0, share * whole, 0.0) + moves * MICRO
+        return found
 
     def _fill_home(self, services: Ints, chunk: Best, prices: Prices) -> None:
         for i in np.flatnonzero(self._stays[services]):
@@ -154,7 +175,7 @@ class KernelPricer:
             rent = self.cpu_cores[s] * prices.vcpu[at] + self.memory_gb[s] * prices.memory[at]
             value = float((judged.instances[s, : len(at)] * rent).sum())
             value += float(judged.added[s]) * prices.move
-            chunk.value[i, 0] = prices.cost_weight * judged.cost_micro[s] + value * 1e6
+            chunk.value[i, 0] = prices.cost_weight * judged.cost_micro[s] + value * MICRO
 
     def _batch(self, services: Ints, found: Best) -> Batch:
         regions = found.plan[:, :, REGIONS : REGIONS + found.width]

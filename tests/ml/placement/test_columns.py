@@ -6,7 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ from ml.placement.columns.fleet import FleetProblem, fleet_problem, solve_fleet
 from ml.placement.columns.generation import Solved, solve_columns
 from ml.placement.columns.ledger import Ledger
 from ml.placement.columns.pool import Pool, Rows
-from ml.placement.problem.instance import Instance
+from ml.placement.columns.types import Batch, Prices
+from ml.placement.problem.instance import Floats, Instance
 
 
 def _limited(services: int, regions: int, seed: int, **overrides: object) -> FleetProblem:
@@ -250,6 +251,74 @@ def test_what_is_known_never_hides_a_better_plan(best: int) -> None:
         looked.append(evaluated)
     # At small prices most services need no second look.
     assert looked[0] < first
+
+
+def test_prices_that_fall_hide_no_better_plan_and_spare_most_services_a_second_look() -> None:
+    problem, rng = fleet_problem(bench_fleet(300, 6, seed=6)), np.random.default_rng(6)
+    rows, cost = Rows.of(np.full(6, 100.0), 50.0), problem.pricer
+    ledger = Ledger(cost, rows)
+    pool = Pool.empty(cost.cpu_cores, cost.memory_gb, 6)
+    high = np.concatenate((rng.uniform(0.01, 0.03, 6), np.zeros(6), [0.2]))
+    _, pool, first = ledger.price(pool, high, 3, 1.0)
+    looked = []
+    for share in (0.998, 0.9, 0.5, 0.0, 0.7):
+        duals = high * (1.0 - rng.uniform(0.5, 1.0, 13) * (1.0 - share))
+        value, pool, evaluated = ledger.price(pool, duals, 3, 1.0)
+        exact = cost.price(rows.prices(duals), 1).value[:, 0]
+        np.testing.assert_allclose(value, exact, rtol=0, atol=2.0)
+        looked.append(evaluated)
+    assert looked[0] < 0.3 * first
+
+
+def test_no_plan_is_below_its_floor_at_other_prices() -> None:
+    problem, rng = fleet_problem(bench_fleet(200, 5, seed=8)), np.random.default_rng(8)
+    cost, every = problem.pricer, np.arange(200)
+    for _ in range(4):
+        old, new = (
+            Prices(rng.uniform(0, 0.05, 5), rng.uniform(0, 0.01, 5), float(rng.uniform(0, 0.3)))
+            for _ in range(2)
+        )
+        plans, listed = cost.price(old, 40), cost.price(old, 3)
+        floor = cost.floor_at(listed.value[:, -1], every, old, new)
+        values = _values(problem, plans, new)
+        rest = np.where(np.isfinite(plans.value), values, np.inf)[:, 3:]
+        assert (rest >= floor[:, None] - 2.0).all()
+        # It says something: not just that costs are not negative.
+        known = np.isfinite(floor)
+        assert np.median(floor[known] / listed.value[known, -1]) > 0.3
+
+
+def _values(problem: FleetProblem, plans: Batch, prices: Prices) -> Floats:
+    at = np.maximum(plans.regions, 0)
+    one = problem.instance
+    rent = one.cpu_cores[:, None, None] * prices.vcpu[at]
+    rent = rent + one.memory_gb[:, None, None] * prices.memory[at]
+    usd = (plans.instances * rent).sum(axis=2) + plans.added * prices.move
+    return np.asarray(plans.cost_micro + 1e6 * usd)
+
+
+def test_any_number_of_threads_prices_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = fleet_problem(bench_fleet(1_700, 5, seed=3))
+    prices, found = Prices(np.full(5, 0.01), np.zeros(5), 0.0), []
+    for threads in (1, 3):
+        monkeypatch.setattr("ml.placement.kernel.jit.cores", lambda n=threads: n)
+        batch = problem.pricer.price(prices, 4)
+        found.append(b"".join(getattr(batch, f.name).tobytes() for f in fields(Batch)[:-1]))
+    assert found[0] == found[1]
+
+
+def test_a_large_fleet_that_begins_with_a_sample_ends_as_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = fleet_problem(bench_fleet(1_500, 8, seed=4, capacity=True))
+    cold = solve_fleet(problem)
+    monkeypatch.setattr("ml.placement.columns.fleet._SAMPLE_FROM", 1_000)
+    found = solve_fleet(problem)
+    assert found.state == "feasible"
+    assert found.lower_micro <= cold.upper_micro
+    assert cold.lower_micro <= found.upper_micro
+    assert found.gap <= 2e-4
+    assert found.rounds <= 4
 
 
 def test_without_limits_each_service_has_its_best_plan_and_no_gap() -> None:
