@@ -531,9 +531,38 @@ PLACEMENT_REGRET = Table(
         _c("priced_regret_share", "double", "The same with missed requests at their price."),
         _c("critical_services", "bigint", "Services with a hard objective.", low=0),
         _c("critical_misses", "bigint", "Those that truly miss it.", low=0),
-        _c("critical_miss_share", "double", "The same as a share.", low=0, high=1),
+        _c(
+            "critical_misses_foreseen",
+            "bigint",
+            "Of these, those that the decision itself counted on: it knew no set that keeps them.",
+            low=0,
+        ),
+        _c("critical_miss_share", "double", "The misses as a share.", low=0, high=1),
         _c("missed_requests_share", "double", "Their requests above the allowance.", low=0, high=1),
         _c("usd_per_missed_request", "double", "Price of a missed request.", low=0),
+        _c(
+            "sets_judged",
+            "bigint",
+            "Region sets of critical services that break no other rule.",
+            required=False,
+            low=0,
+        ),
+        _c(
+            "sets_wrongly_blocked_share",
+            "double",
+            "Sets that truly keep the objective and that the predicted bound closes.",
+            required=False,
+            low=0,
+            high=1,
+        ),
+        _c(
+            "sets_wrongly_allowed_share",
+            "double",
+            "Sets that the predicted bound lets through and that truly miss the objective.",
+            required=False,
+            low=0,
+            high=1,
+        ),
         _c(
             "status",
             "text",
@@ -945,7 +974,7 @@ EXPERIMENT_GOALS = Table(
 EXPERIMENT_MOVES = Table(
     "experiment_moves",
     ("experiment_id", "service_id", "moved_on", "estimator"),
-    "Past moves of services, four estimators side by side, graded by how far one may trust them.",
+    "Past moves of services, every estimator side by side, graded by how far one may trust them.",
     (
         _c("experiment_id", "text", "Experiment."),
         _SERVICE,
@@ -954,7 +983,10 @@ EXPERIMENT_MOVES = Table(
             "estimator",
             "text",
             "How the counterfactual was made.",
-            values=("before_after", "did", "gap_did", "matched_did"),
+            values=(
+                *("before_after", "did", "gap_did", "matched_did"),
+                *("synthetic_control", "sdid"),
+            ),
         ),
         _c("from_regions", "text", "Regions before."),
         _c("to_regions", "text", "Regions after."),
@@ -980,6 +1012,83 @@ EXPERIMENT_MOVES = Table(
             "What may be said in words; null for grades C and D.",
             required=False,
         ),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_MOVE_DIAGNOSTICS = Table(
+    "experiment_move_diagnostics",
+    ("experiment_id", "move_id", "diagnostic"),
+    "What speaks against reading a past move as an effect, held against fake moves.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("move_id", "text", "Service and day of the move; `all` for all readable moves."),
+        _c("service_id", "text", "Service; null for all.", required=False),
+        _c("moved_on", "date", "First day under the new regions; null for all.", required=False),
+        _c(
+            "diagnostic",
+            "text",
+            "What was looked at.",
+            values=("lead", "spike", "spread", "neighbour_spill"),
+        ),
+        _c("rel_value", "double", "Its size, a relative change of latency.", required=False),
+        _c("rel_band", "double", "What 95 % of fake moves stay below.", required=False),
+        _share("placebo_p", "Share of fake moves at least as large, ours counted."),
+        _c("is_unusual", "boolean", "Whether fewer than 5 % of fake moves do.", required=False),
+        _c("status", "text", "Whether the row can be read.", values=EXPERIMENT_STATUSES),
+        _c("reason", "text", "Why it cannot be told.", required=False),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_EVENT_STUDY = Table(
+    "experiment_event_study",
+    ("experiment_id", "move_id", "days_from_move"),
+    "Latency round past moves, less that of services that stayed, day by day.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("move_id", "text", "Service and day of the move; `all` for the mean of all."),
+        _c("service_id", "text", "Service; null for all.", required=False),
+        _c("moved_on", "date", "First day under the new regions; null for all.", required=False),
+        _c("days_from_move", "bigint", "Day, 0 is the first under the new regions.", low=-366),
+        _c("moves", "bigint", "Moves that tell this day.", low=1),
+        _c("rel_gap", "double", "Relative gap to services that stayed, 0 on average before."),
+        _c("rel_lo", "double", "Lower end of the pointwise placebo band.", required=False),
+        _c("rel_hi", "double", "Upper end of the pointwise placebo band.", required=False),
+        _c("grade", "text", "A to D, of the move or of all.", values=("A", "B", "C", "D")),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_DEMAND = Table(
+    "experiment_demand",
+    ("experiment_id", "arm", "outcome"),
+    "What became of every request offered to each arm, all hours of the full run.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("arm", "text", "Arm.", values=("control", "treatment")),
+        _c("outcome", "text", "What became of them.", values=("served", "errored", "dropped")),
+        _c("requests", "bigint", "Requests.", low=0),
+        _c("offered_requests", "bigint", "Requests offered to the arm.", low=0),
+        _share("offered_share", "Share of the requests offered; the three sum to 1."),
+    ),
+    may_be_empty=True,
+)
+
+EXPERIMENT_QUANTILES = Table(
+    "experiment_quantiles",
+    ("experiment_id", "mode", "quantile_share"),
+    "The effect at every percentile of the fleet's latency; pointwise bands, no p-values.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("mode", "text", "Evidence layer.", values=("twin", "switchback")),
+        _c("quantile_share", "double", "Share of requests that are faster.", low=0, high=1),
+        _c("control_ms", "double", "Quantile of the control.", required=False, low=0),
+        _c("treatment_ms", "double", "Quantile of the treatment.", required=False, low=0),
+        _c("rel_effect", "double", "Relative effect.", required=False),
+        _c("rel_lo", "double", "Lower end, for this quantile alone.", required=False),
+        _c("rel_hi", "double", "Upper end, for this quantile alone.", required=False),
+        _c("interval_level", "double", "Level of the band.", low=0, high=1),
     ),
     may_be_empty=True,
 )
@@ -1119,6 +1228,10 @@ TABLES: tuple[Table, ...] = (
     EXPERIMENT_POWER,
     EXPERIMENT_GOALS,
     EXPERIMENT_MOVES,
+    EXPERIMENT_MOVE_DIAGNOSTICS,
+    EXPERIMENT_EVENT_STUDY,
+    EXPERIMENT_DEMAND,
+    EXPERIMENT_QUANTILES,
     RECOMMENDATION_OUTCOMES,
     SIM_OUTCOMES,
     SIM_LATENCY_HIST,

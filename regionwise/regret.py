@@ -3,6 +3,10 @@
 Only a world whose truth is known can tell. The decision is made again by the same optimiser on the
 same demand, prices and rules with true latencies, and both plans are run in the world. Three
 figures belong together: cost alone may be negative, as a plan that breaks objectives is cheap.
+
+Both decisions end where a local search ends, which moves the cost by more than the predictions do.
+So the predictions are also judged without any search: which region sets of critical services their
+bound on the p95 closes although the truth keeps the objective, and the other way round.
 """
 
 from __future__ import annotations
@@ -25,6 +29,18 @@ MISS_GOAL, REGRET_GOAL = 0.02, 0.005
 _MISSED_MS = 1000.0
 """A missed request counts like a second of waiting by somebody who is waited for."""
 _HOURS_PER_MONTH = 730.0
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Region sets of critical services that break no other rule, by what the p95 bound says."""
+
+    sets: int
+    wrongly_blocked_share: float
+    """Of the sets that truly keep the objective."""
+    wrongly_allowed_share: float
+    """Of the sets that the bound lets through."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,8 @@ class Scored:
     mean_ms: float
     critical: int
     misses: int
+    foreseen: int
+    """Misses that the decision itself counted on: no set it knew kept the objective."""
     missed_share: float
     penalty_usd: float
 
@@ -57,25 +75,47 @@ def measure(
         kind: rows[rows["plan_id"] == plan][["service_id", "region_id", "instances"]]
         for kind, plan in zip(runs["plan_kind"], runs["plan_id"], strict=True)
     }
-    buckets = sorted(writer.read("latency_candidates")["utilization_bucket"].unique())
+    candidates = writer.read("latency_candidates")
     truth = world.ideal_latency(
-        known["current"], world.first_future_on - timedelta(days=1), buckets
+        known["current"],
+        world.first_future_on - timedelta(days=1),
+        sorted(candidates["utilization_bucket"].unique()),
     )
-    plan, instance = _decided(features, truth, policy, known["recommended"])
+    plan, instance, expected = _decided(features, truth, policy, known["recommended"])
+    services = writer.read("placement_services")
+    broken = {
+        kind: _expected(services[services["plan_id"] == plan_id], policy)
+        for kind, plan_id in zip(runs["plan_kind"], runs["plan_id"], strict=True)
+    } | {"with_truth": expected}
     plans = {"with_truth": plan, "recommended": known["recommended"], "current": known["current"]}
     days = [world.first_future_on + timedelta(days=i) for i in range(DAYS)]
-    scored = {name: _scored(name, world, one, instance, days) for name, one in plans.items()}
-    return _rows(list(scored.values()), scored["with_truth"], instance)
+    scored = {
+        name: _scored(name, world, one, instance, days, broken[name]) for name, one in plans.items()
+    }
+    verdicts = _verdicts(_read(features, candidates, policy), instance)
+    return _rows(list(scored.values()), scored["with_truth"], instance, verdicts)
+
+
+def _read(features: Features, candidates: pd.DataFrame, policy: Policy) -> Instance:
+    from ml.placement import read_instance
+
+    return read_instance(features, candidates, policy)
+
+
+def _expected(services: pd.DataFrame, policy: Policy) -> frozenset[str]:
+    """Return the services of a plan that the plan itself says miss their objective."""
+    short = services["slo_met_share"] < policy.slo_demand_share - _ROUNDING
+    return frozenset(services.loc[short.fillna(value=False), "service_id"])
 
 
 def _decided(
     features: Features, truth: pd.DataFrame, policy: Policy, start: pd.DataFrame
-) -> tuple[pd.DataFrame, Instance]:
-    """Return what the optimiser decides with true latencies, and the problem it solved."""
-    from ml.placement import placements, read_instance, solve
+) -> tuple[pd.DataFrame, Instance, frozenset[str]]:
+    """Return what the optimiser decides with true latencies, the problem, whom it cannot serve."""
+    from ml.placement import placements, solve
     from ml.placement.search.solve import space_of
 
-    instance = read_instance(features, truth, policy)
+    instance = _read(features, truth, policy)
     space = space_of(instance)
     member = np.zeros((instance.n_services, instance.n_regions), dtype=bool)
     services = {name: i for i, name in enumerate(instance.service_ids)}
@@ -83,7 +123,37 @@ def _decided(
     member[start["service_id"].map(services), start["region_id"].map(regions)] = True
     chosen = np.array([space.of(row) for row in member], dtype=np.int64)
     found = solve(instance, start=chosen)
-    return placements(instance, space, found.fleet), instance
+    short = found.fleet.assessed.slo_share[:, 0] < policy.slo_demand_share - _ROUNDING
+    expected = frozenset(np.array(instance.service_ids, dtype=object)[short])
+    return placements(instance, space, found.fleet), instance, expected
+
+
+def _verdicts(predicted: Instance, true: Instance) -> Verdicts:
+    """Compare what both say of every region set of critical services, flows of calls as today."""
+    open_, kept = (_judged_sets(instance) for instance in (predicted, true))
+    # Only the objective may tell a set from an open one, in both.
+    asked = open_[0] & kept[0]
+    allowed, good = open_[1] & asked, kept[1] & asked
+    return Verdicts(
+        int(asked.sum()),
+        float((good & ~allowed).sum() / max(1, good.sum())),
+        float((allowed & ~good).sum() / max(1, allowed.sum())),
+    )
+
+
+def _judged_sets(instance: Instance) -> tuple[Any, Any]:
+    """Return the sets of critical services that break no other rule, and those in time."""
+    from ml.placement.fleet.evaluate import RULES
+    from ml.placement.fleet.fleet import describe_today
+    from ml.placement.fleet.pricing import price_all
+    from ml.placement.search.solve import space_of
+
+    space = space_of(instance)
+    today, fleet = describe_today(instance, space)
+    table, _ = price_all(instance, space, fleet, today)
+    late = 1 << RULES.index("SLO_MISSED")
+    hard = ~np.isnan(instance.slo_ms)[:, None]
+    return hard & ((table.broken & ~late) == 0), (table.broken & late) == 0
 
 
 def _scored(
@@ -92,8 +162,14 @@ def _scored(
     plan: pd.DataFrame,
     instance: Instance,
     days: Sequence[date],
+    expected: frozenset[str] = frozenset(),
 ) -> Scored:
-    """Run a plan in the world and count what it costs and whom it fails."""
+    """Run a plan in the world and count what it costs and whom it fails.
+
+    A service misses its objective if too little of its demand comes from places served in time.
+    That is stricter than the rule of a plan, which judges each pair of place and region: here the
+    few requests of a place that are sent far count against all of that place.
+    """
     seen = world.run(plan, days)
     hours = 24.0 * len(days)
     micro = seen.compute_microusd.sum() + seen.egress_microusd.sum() + seen.storage_microusd.sum()
@@ -118,6 +194,7 @@ def _scored(
         float(seen.imputed_sum_us.sum()) / 1e3 / max(1.0, float(seen.offered.sum())),
         int(critical.sum()),
         int(misses.sum()),
+        sum(name in expected for name in np.array(seen.service_ids, dtype=object)[misses]),
         float(above.sum() / max(1.0, float((served.sum(axis=1) * critical).sum()))),
         float(above.sum()) * price / hours * _HOURS_PER_MONTH,
     )
@@ -132,12 +209,15 @@ def _by_service(seen: Outcomes, instance: Instance) -> tuple[Any, Any]:
     return worth, hard & (seen.served.sum(axis=(1, 2)) > 0)
 
 
-def _rows(scored: list[Scored], best: Scored, instance: Instance) -> pd.DataFrame:
+def _rows(
+    scored: list[Scored], best: Scored, instance: Instance, verdicts: Verdicts
+) -> pd.DataFrame:
     rows = []
     for one in scored:
         regret = (one.cost_usd - best.cost_usd) / best.cost_usd
         priced = regret + (one.penalty_usd - best.penalty_usd) / best.cost_usd
         share = one.misses / one.critical if one.critical else 0.0
+        is_own = one.decision == "recommended"
         met = share <= MISS_GOAL and priced <= REGRET_GOAL
         rows.append(
             {
@@ -150,12 +230,14 @@ def _rows(scored: list[Scored], best: Scored, instance: Instance) -> pd.DataFram
                 "priced_regret_share": priced,
                 "critical_services": one.critical,
                 "critical_misses": one.misses,
+                "critical_misses_foreseen": one.foreseen,
                 "critical_miss_share": share,
                 "missed_requests_share": min(1.0, one.missed_share),
                 "usd_per_missed_request": instance.policy.usd_per_request_ms_critical * _MISSED_MS,
-                "status": ("met" if met else "missed")
-                if one.decision == "recommended"
-                else "reported",
+                "sets_judged": verdicts.sets if is_own else None,
+                "sets_wrongly_blocked_share": verdicts.wrongly_blocked_share if is_own else None,
+                "sets_wrongly_allowed_share": verdicts.wrongly_allowed_share if is_own else None,
+                "status": ("met" if met else "missed") if is_own else "reported",
             }
         )
     return pd.DataFrame(rows)

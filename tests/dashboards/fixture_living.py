@@ -37,9 +37,13 @@ def tables(services: int, regions: list[str], as_of: datetime) -> dict[str, list
                 "priced_regret_share": 0.011 * i,
                 "critical_services": 5,
                 "critical_misses": i,
+                "critical_misses_foreseen": i // 2,
                 "critical_miss_share": i / 5,
                 "missed_requests_share": 0.001,
                 "usd_per_missed_request": 6e-6,
+                "sets_judged": 40 if decision == "recommended" else None,
+                "sets_wrongly_blocked_share": 0.1 if decision == "recommended" else None,
+                "sets_wrongly_allowed_share": 0.02 if decision == "recommended" else None,
                 "status": "missed" if decision == "recommended" else "reported",
                 "as_of": as_of,
             }

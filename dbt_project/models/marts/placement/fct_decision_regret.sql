@@ -19,9 +19,13 @@ final as (
         found.priced_regret_share,
         found.critical_services,
         found.critical_misses,
+        found.critical_misses_foreseen,
         found.critical_miss_share,
         found.missed_requests_share,
         found.usd_per_missed_request,
+        found.sets_judged,
+        found.sets_wrongly_blocked_share,
+        found.sets_wrongly_allowed_share,
         found.status,
         observation_window.as_of_at as as_of
     from found

@@ -15,9 +15,13 @@ final as (
         priced_regret_share,
         critical_services,
         critical_misses,
+        critical_misses_foreseen,
         critical_miss_share,
         missed_requests_share,
         usd_per_missed_request,
+        sets_judged,
+        sets_wrongly_blocked_share,
+        sets_wrongly_allowed_share,
         status
     from source
 )
