@@ -29,6 +29,7 @@ from ml.experiment.guardrails import Guardrail, judge_all
 from ml.experiment.plans import PlanSet
 from ml.experiment.power_designs import switchback_power
 from ml.experiment.pre_period import Gains, gains_of, run_pre_period
+from ml.experiment.quantile_curve import curve_rows
 from ml.experiment.ranking import Ranking, rank_plans
 from ml.experiment.result_rows import Row, guardrail_row, switchback_row, twin_row
 from ml.experiment.segments import segment_rows
@@ -135,6 +136,8 @@ def _assemble(
         "experiment_communities": member_rows(settings, layers),
         "experiment_service_effects": service_rows(settings, full.control, full.treatment, plan),
         "experiment_monitor": monitor_rows(settings, layer, full),
+        "experiment_demand": tables.demand_rows(identity, full.arms()),
+        "experiment_quantiles": curve_rows(settings, twin.curves, plan, full),
     }
     units = list(dict.fromkeys((*settings.metrics.success, "latency_p99")))
     redraw = layer.redraws.get(primary) if layer else None

@@ -11,12 +11,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.experiment.histogram import quantile
+from ml.experiment.histogram import quantile, quantiles
 from ml.experiment.world import HOURS_PER_DAY, TIMEOUT_MS, Outcomes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Scale = Literal["log", "difference"]
+CURVE: Floats = np.array([*range(1, 100), 99.5, 99.9]) / 100.0
+"""Shares at which the whole distribution is compared: p1 to p99.9."""
 COUNTS = (
     "offered",
     "served",
@@ -220,6 +222,13 @@ def daily_values(arm: Arm, name: str, *, warm: bool = False, cut: Cut = ALL) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         values: Floats = np.where(bottom > 0, top * factor / bottom, math.nan)
     return values
+
+
+def fleet_curve(arm: Arm) -> Floats:
+    """Return the fleet's quantiles at :data:`CURVE` over all days, ms, shape (Q,); NaN unknown."""
+    if arm.histogram is None:
+        return np.full(CURVE.size, math.nan)
+    return quantiles(arm.histogram.sum(axis=0), arm.edges_ms, CURVE)
 
 
 def effect(treatment: float, control: float, scale: Scale) -> float:

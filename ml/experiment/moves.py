@@ -11,24 +11,29 @@ from numpy.typing import NDArray
 
 from ml.experiment.config_designs import Observational
 from ml.experiment.metrics import Floats
+from ml.experiment.move_windows import DIAGNOSTICS, ESTIMATORS, Window, statistics
 from ml.experiment.panel import Panel
 
-ESTIMATORS = ("before_after", "did", "gap_did", "matched_did")
-_DIAGNOSTICS = ("lead", "spike", "spread")
 NOT_LATENCY = ("rolled_out", "forced", "capacity", "cost", "policy", "random")
 UNSELECTED = ("forced", "random")
 _ALPHA = 0.05
 _POOLED_DRAWS = 999
 
 
+def reach(sizes: Floats) -> float:
+    """Return what 95 % of fake moves stay below: rank ceil(0.95 (n + 1)), else the largest."""
+    ordered = np.sort(sizes)
+    return float(ordered[min(ordered.size, math.ceil((1 - _ALPHA) * (ordered.size + 1))) - 1])
+
+
 @dataclass(frozen=True)
 class MoveEffect:
-    """Effects of one move, log scale, with what its placebos say.
+    """Statistics of one move, log scale, with what fake moves say of each.
 
     Attributes:
-        effects: By estimator.
-        bands: Half width of the placebo band, by estimator.
-        p_values: Share of fake moves at least as large, by estimator.
+        effects: By estimator and diagnostic; NaN where it cannot be told.
+        bands: What 95 % of fake moves stay below.
+        p_values: Share of fake moves at least as large, ours counted.
         placebos: Fake moves compared with.
         grade: A to D.
         reason: Why it was graded so.
@@ -46,7 +51,7 @@ class MoveEffect:
 
 @dataclass(frozen=True)
 class Pooled:
-    """All readable moves together: mean effects, placebo p-values of the mean, one grade."""
+    """All readable moves together: mean statistics, placebo p-values of the mean, one grade."""
 
     moves: int
     unweighted: Mapping[str, float]
@@ -73,14 +78,6 @@ def refusal(panel: Panel, service: int, day: int, rules: Observational) -> str |
     return None
 
 
-@dataclass(frozen=True)
-class _Window:
-    """Demeaned paths of one service and its comparison services round one day."""
-
-    own: Floats
-    others: Floats
-
-
 class MoveReader:
     """Estimates moves of one panel; fake moves are drawn once and shared.
 
@@ -91,7 +88,8 @@ class MoveReader:
     """
 
     def __init__(self, panel: Panel, rules: Observational, rng: np.random.Generator) -> None:
-        self._panel, self._rules = panel, rules
+        self.panel, self.rules = panel, rules
+        self.fakes: list[tuple[int, int]] = []
         shape = panel.logs.shape
         moved = np.zeros(shape, dtype=bool)
         for move in panel.moves:
@@ -104,84 +102,76 @@ class MoveReader:
 
     def _still(self, day: int) -> NDArray[np.bool_]:
         """Return the services without a move or a gap in the window of ``day``."""
-        first, last = day - self._rules.pre_days, day + self._rules.post_days + 1
+        first, last = day - self.rules.pre_days, day + self.rules.post_days + 1
         quiet = self._moved[:, last] - self._moved[:, first + 1] == 0
         whole = self._bad[:, last] - self._bad[:, first] == 0
         result: NDArray[np.bool_] = quiet & whole
         return result
 
-    def _window(self, service: int, day: int) -> _Window | None:
+    def window(self, service: int, day: int, post: int | None = None) -> Window | None:
+        """Return the paths round a day; None where too few services stood still.
+
+        Who calls the service, or is called by it, may change with it: no neighbour is compared
+        with, and what neighbours did is a statistic of its own.
+
+        Args:
+            service: Row of the panel.
+            day: First day under the new regions.
+            post: Days after it, the registered number if not given; unknown days are NaN.
+        """
         still = self._still(day)
         still[service] = False
-        if still.sum() < self._rules.controls:
+        beside = still & self.panel.is_neighbour(service)
+        still &= ~beside
+        if still.sum() < self.rules.controls:
             return None
-        part = slice(day - self._rules.pre_days, day + self._rules.post_days + 1)
-        own, others = self._panel.logs[service, part], self._panel.logs[still, part]
-        pre = self._rules.pre_days
-        return _Window(own - own[:pre].mean(), others - others[:, :pre].mean(axis=1, keepdims=True))
+        pre = self.rules.pre_days
+        last = day + (self.rules.post_days if post is None else post) + 1
+        part = self.panel.logs[:, day - pre : last]
 
-    def _statistics(self, window: _Window) -> dict[str, float]:
-        """Return every estimator and diagnostic of one (real or fake) move, in its own noise."""
-        pre, post = self._rules.pre_days, self._rules.post_days
-        own, all_others = window.own, window.others.mean(axis=0)
-        after = slice(pre + 1, pre + 1 + post)
-        near, far = slice(pre - 14, pre), slice(0, pre - 14)
-        gap = own - all_others
-        matched = own - window.others[self._nearest(window)].mean(axis=0)
-        compared = {
-            "did": float(gap[after].mean() - gap[near].mean()),
-            "gap_did": float(gap[after].mean() - gap[far].mean()),
-            "matched_did": float(matched[after].mean() - matched[near].mean()),
-        }
-        return compared | {
-            "before_after": float(own[after].mean() - own[near].mean()),
-            "spread": max(compared.values()) - min(compared.values()),
-            "lead": float(gap[near].mean() - gap[far].mean()),
-            "spike": float(gap[pre - 7 : pre].mean() - gap[: pre - 7].mean()),
-            # Days of the first weeks tell how noisy the service is, whatever came before the move.
-            "scale": float(np.std(np.diff(gap[:pre]), ddof=1)) or 1e-9,
-        }
+        def level(rows: NDArray[np.bool_]) -> Floats:
+            paths: Floats = part[rows] - part[rows][:, :pre].mean(axis=1, keepdims=True)
+            return paths
 
-    def _nearest(self, window: _Window) -> NDArray[np.int64]:
-        """Return the controls nearest in the weekly means of the path before, ties by order."""
-        pre = self._rules.pre_days
-        weeks = pre // 7
-
-        def weekly(paths: Floats) -> Floats:
-            kept = paths[..., pre - 7 * weeks : pre]
-            means: Floats = kept.reshape(*kept.shape[:-1], weeks, 7).mean(axis=-1)
-            return means
-
-        away = ((weekly(window.others) - weekly(window.own)) ** 2).sum(axis=1)
-        order: NDArray[np.int64] = np.argsort(away, kind="stable")
-        return order[: self._rules.controls]
+        own = part[service] - part[service, :pre].mean()
+        return Window(own, level(still), level(beside), pre, np.flatnonzero(still))
 
     def _draw(self, rng: np.random.Generator) -> dict[str, Floats]:
         """Draw fake moves: services that stood still, on days on which they did."""
-        services, days = self._panel.logs.shape
-        first, last = self._rules.pre_days, days - self._rules.post_days - 1
-        names = (*ESTIMATORS, *_DIAGNOSTICS)
+        services, days = self.panel.logs.shape
+        first, last = self.rules.pre_days, days - self.rules.post_days - 1
+        names = (*ESTIMATORS, *DIAGNOSTICS)
         found: dict[str, list[float]] = {name: [] for name in names}
         if last <= first:
             return {name: np.array([]) for name in names}
-        for _ in range(20 * self._rules.placebos):
-            if len(found["did"]) >= self._rules.placebos:
+        for _ in range(20 * self.rules.placebos):
+            if len(self.fakes) >= self.rules.placebos:
                 break
             service, day = int(rng.integers(services)), int(rng.integers(first, last))
             if not self._still(day)[service]:
                 continue
-            window = self._window(service, day)
+            window = self.window(service, day)
             if window is None:
                 continue
-            values = self._statistics(window)
+            values = statistics(window, self.rules.controls)
+            self.fakes.append((service, day))
             for name in names:
                 found[name].append(values[name] / values["scale"])
         return {name: np.array(values) for name, values in found.items()}
 
-    def _reach(self, name: str) -> float:
-        """Return what 95 % of fake moves stay below, in units of a service's own noise."""
-        fake = np.sort(np.abs(self._placebos[name]))
-        return float(fake[min(fake.size, math.ceil((1 - _ALPHA) * (fake.size + 1))) - 1])
+    def _fake(self, name: str) -> Floats:
+        """Return sizes of a statistic over the fake moves that can tell it."""
+        values = self._placebos[name]
+        sizes: Floats = np.abs(values[np.isfinite(values)])
+        return sizes
+
+    def _judge(self, name: str, value: float, scale: float) -> tuple[float, float]:
+        """Return what 95 % of fake moves stay below, and the p-value; NaN where unknown."""
+        fake = self._fake(name)
+        if not np.isfinite(value) or fake.size < self.rules.placebos / 2:
+            return math.nan, math.nan
+        beyond = 1 + int((fake >= abs(value) / scale).sum())
+        return reach(fake) * scale, beyond / (1 + fake.size)
 
     def read(self, service: int, day: int, recorded: str) -> MoveEffect | str:
         """Return the effects and grade of a move, or why there are none.
@@ -194,33 +184,33 @@ class MoveReader:
         References:
             Callaway and Sant'Anna (2021); Daw and Hatfield (2018); Roth (2022).
         """
-        reason = refusal(self._panel, service, day, self._rules)
+        reason = refusal(self.panel, service, day, self.rules)
         if reason:
             return reason
-        window = self._window(service, day)
+        window = self.window(service, day)
         if window is None:
-            return f"fewer than {self._rules.controls} services stood still in the window"
+            return (
+                f"fewer than {self.rules.controls} services stood still in the window, its callers "
+                "and callees left out"
+            )
         count = self._placebos["did"].size
-        if count < self._rules.placebos:
-            return f"{count} fake moves found, at least {self._rules.placebos} needed"
-        values = self._statistics(window)
-        scale = values["scale"]
-        p_values, bands = {}, {}
-        for name in (*ESTIMATORS, *_DIAGNOSTICS):
-            fake = np.abs(self._placebos[name])
-            p_values[name] = (1 + int((fake >= abs(values[name]) / scale).sum())) / (1 + count)
-            bands[name] = self._reach(name) * scale
+        if count < self.rules.placebos:
+            return f"{count} fake moves found, at least {self.rules.placebos} needed"
+        values = statistics(window, self.rules.controls)
+        scale = values.pop("scale")
+        judged = {name: self._judge(name, value, scale) for name, value in values.items()}
+        p_values = {name: p_value for name, (_, p_value) in judged.items()}
         # Estimators of one noisy service differ by chance: only more than fake moves do counts.
         spread = values["spread"] if p_values["spread"] <= _ALPHA else 0.0
         grade, why = self._grade(values["spike"], p_values, spread, recorded)
         return MoveEffect(
-            {name: values[name] for name in ESTIMATORS},
-            {name: bands[name] for name in ESTIMATORS},
-            {name: p_values[name] for name in ESTIMATORS},
+            values,
+            {name: band for name, (band, _) in judged.items()},
+            p_values,
             count,
             grade,
             why,
-            {name: values[name] / scale for name in (*ESTIMATORS, *_DIAGNOSTICS)},
+            {name: value / scale for name, value in values.items()},
         )
 
     def pool(
@@ -238,20 +228,24 @@ class MoveReader:
             recorded: The reason all of them share, ``unknown`` where they do not.
             rng: Made by the caller; draws sets of as many fake moves.
         """
-        count = self._placebos["did"].size
-        picked = rng.integers(count, size=(_POOLED_DRAWS, len(effects)))
         share = weights / weights.sum()
         plain, heavy, bands, p_values = {}, {}, {}, {}
-        for name in (*ESTIMATORS, "lead", "spike"):
-            noise = np.array([effect.noise[name] for effect in effects])
-            fake = np.abs(self._placebos[name][picked].mean(axis=1))
-            mean = float(noise.mean())
+        for name in (*ESTIMATORS, "lead", "spike", "neighbour_spill"):
+            told = [e for e in effects if np.isfinite(e.effects[name])]
+            values = self._placebos[name]
+            values = values[np.isfinite(values)]
+            if not told or values.size < self.rules.placebos / 2:
+                continue
+            picked = rng.integers(values.size, size=(_POOLED_DRAWS, len(told)))
+            fake = np.abs(values[picked].mean(axis=1))
+            mean = float(np.mean([effect.noise[name] for effect in told]))
             p_values[name] = (1 + int((fake >= abs(mean)).sum())) / (1 + _POOLED_DRAWS)
-            if name in ESTIMATORS:
-                values = np.array([effect.effects[name] for effect in effects])
-                plain[name], heavy[name] = float(values.mean()), float((share * values).sum())
-                scale = float(np.mean([e.bands[name] for e in effects])) / self._reach(name)
-                bands[name] = float(np.quantile(fake, 1 - _ALPHA, method="higher")) * scale
+            own = np.array([effect.effects[name] for effect in told])
+            plain[name] = float(own.mean())
+            if len(told) == len(effects):
+                heavy[name] = float((share * own).sum())
+            scale = float(np.mean([e.bands[name] for e in told])) / reach(np.abs(values))
+            bands[name] = float(np.quantile(fake, 1 - _ALPHA, method="higher")) * scale
         compared = [plain[name] for name in ("did", "gap_did", "matched_did")]
         spike = float(np.mean([effect.noise["spike"] for effect in effects]))
         spread = max(compared) - min(compared)
@@ -265,7 +259,7 @@ class MoveReader:
             return "D", "moved after a latency spike: what follows is the spike's end"
         if p_values["lead"] <= _ALPHA:
             return "C", "latency was already drifting before the move"
-        if spread > self._rules.max_spread:
+        if spread > self.rules.max_spread:
             return "C", f"estimators differ by {100 * spread:.1f} points"
         if recorded not in NOT_LATENCY:
             return "C", f"reason of the move is {recorded}: it may have been latency"

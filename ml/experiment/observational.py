@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.metrics import relative
-from ml.experiment.moves import ESTIMATORS, MoveEffect, MoveReader, Pooled
+from ml.experiment.move_windows import ESTIMATORS
+from ml.experiment.moves import MoveEffect, MoveReader, Pooled
 from ml.experiment.panel import Move, Panel
 from ml.experiment.result_rows import Row, result_row
 from ml.experiment.rng import generator
+from ml.experiment.synthetic import HEAVIEST, HEAVY, HeavyEffect, read_heavy
 
 MODE = "observational"
 UNKNOWN = "unknown"
@@ -54,16 +56,21 @@ class ReadMove:
     service_id: str
     recorded: str
     effect: MoveEffect | str
+    heavy: HeavyEffect | None = None
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Every past move that was looked at, and all readable ones together."""
+    """Every past move that was looked at, and all readable ones together.
+
+    ``reader`` is None where no move can be read: nothing else can be said of them either.
+    """
 
     panel: Panel
     moves: tuple[ReadMove, ...]
     pooled: Pooled | None
     reason: str | None
+    reader: MoveReader | None = None
 
 
 def observe_moves(settings: ExperimentSettings, panel: Panel, history: History) -> Observed:
@@ -82,6 +89,10 @@ def observe_moves(settings: ExperimentSettings, panel: Panel, history: History) 
         why += f": {kept[0].effect}" if kept else ""
         return Observed(panel, tuple(kept), None, why)
     traffic = panel.traffic()
+    heaviest = sorted(usable, key=lambda r: (-traffic[r.move.service], r.move.service))[:HEAVIEST]
+    weighed = read_heavy(reader, [(r.move.service, r.move.day) for r in heaviest])
+    heavy = {id(r): effect for r, effect in zip(heaviest, weighed, strict=True)}
+    kept = [replace(r, heavy=heavy.get(id(r))) for r in kept]
     reasons = {r.recorded for r in usable}
     pooled = reader.pool(
         [r.effect for r in usable if isinstance(r.effect, MoveEffect)],
@@ -89,7 +100,7 @@ def observe_moves(settings: ExperimentSettings, panel: Panel, history: History) 
         reasons.pop() if len(reasons) == 1 else UNKNOWN,
         rng,
     )
-    return Observed(panel, tuple(kept), pooled, None)
+    return Observed(panel, tuple(kept), pooled, None, reader)
 
 
 def _read(reader: MoveReader, panel: Panel, move: Move, history: History) -> ReadMove:
@@ -99,7 +110,10 @@ def _read(reader: MoveReader, panel: Panel, move: Move, history: History) -> Rea
 
 
 def move_rows(settings: ExperimentSettings, found: Observed) -> list[Row]:
-    """Return four rows per move; a refused move has null effects and its reason."""
+    """Return a row per move and estimator; a refused move has null effects and its reason.
+
+    Four estimators of every move, two more of the heaviest services.
+    """
     traffic = found.panel.traffic()
     rows: list[Row] = []
     for read in found.moves:
@@ -113,14 +127,17 @@ def move_rows(settings: ExperimentSettings, found: Observed) -> list[Row]:
             "traffic_share": float(traffic[read.move.service]),
         }
         for estimator in ESTIMATORS:
-            rows.append(head | {"estimator": estimator} | _numbers(read, estimator))
+            rows.append(head | {"estimator": estimator} | _numbers(read, estimator, read.effect))
+        if read.heavy is not None:
+            for estimator in HEAVY:
+                rows.append(head | {"estimator": estimator} | _numbers(read, estimator, read.heavy))
     return rows
 
 
-def _numbers(read: ReadMove, estimator: str) -> Row:
-    effect = read.effect
-    if isinstance(effect, str):
-        return {"placebos": 0, "status": "refused", "reason": effect}
+def _numbers(read: ReadMove, estimator: str, effect: MoveEffect | HeavyEffect | str) -> Row:
+    graded = read.effect
+    if isinstance(effect, str) or isinstance(graded, str):
+        return {"placebos": 0, "status": "refused", "reason": graded}
     value, band = effect.effects[estimator], effect.bands[estimator]
     return {
         "rel_effect": relative(value),
@@ -128,9 +145,9 @@ def _numbers(read: ReadMove, estimator: str) -> Row:
         "rel_hi": relative(value + band),
         "placebo_p": effect.p_values[estimator],
         "placebos": effect.placebos,
-        "grade": effect.grade,
+        "grade": graded.grade,
         "status": "ok",
-        "reason": effect.reason,
+        "reason": graded.reason,
         "sentence": _sentence(read, estimator),
     }
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ml.experiment.fleet import FeatureReader
 from ml.experiment.metrics import Floats
 
 DAYS = "feat_latency__service_region_days"
+CALLS = "feat_placement__calls"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Panel:
         logs: Log of request-weighted mean latency, NaN where unknown, shape (S, D).
         requests: Requests, shape (S, D).
         moves: Every change of a service's set of regions, by service and day.
+        calls: Who calls whom, either way, shape (S, S); None where no call is known.
     """
 
     service_ids: tuple[str, ...]
@@ -41,6 +44,14 @@ class Panel:
     logs: Floats
     requests: Floats
     moves: tuple[Move, ...]
+    calls: NDArray[np.bool_] | None = None
+
+    def is_neighbour(self, service: int) -> NDArray[np.bool_]:
+        """Return which services call it or are called by it, shape (S,)."""
+        if self.calls is None:
+            return np.zeros(len(self.service_ids), dtype=bool)
+        beside: NDArray[np.bool_] = self.calls[service]
+        return beside
 
     def date_of(self, day: int) -> date:
         """Return the calendar day of a column."""
@@ -73,7 +84,21 @@ def read_panel(features: FeatureReader) -> Panel | None:
     rows = rows.assign(placed_on=pd.to_datetime(rows["placed_on"]))
     first = rows["placed_on"].min()
     rows["day"] = (rows["placed_on"] - first).dt.days
-    return make_panel(rows, pd.Timestamp(first).date())
+    panel = make_panel(rows, pd.Timestamp(first).date())
+    return replace(panel, calls=_calls(features, panel.service_ids))
+
+
+def _calls(features: FeatureReader, ids: tuple[str, ...]) -> NDArray[np.bool_] | None:
+    if not features.has(CALLS):
+        return None
+    position = {service: index for index, service in enumerate(ids)}
+    rows = features.read(CALLS)
+    rows = rows[rows["caller_service_id"].isin(position) & rows["callee_service_id"].isin(position)]
+    calls = np.zeros((len(ids), len(ids)), dtype=bool)
+    ends = [rows[f"{end}_service_id"].map(position).to_numpy() for end in ("caller", "callee")]
+    calls[ends[0], ends[1]] = calls[ends[1], ends[0]] = True
+    np.fill_diagonal(calls, False)
+    return calls
 
 
 def make_panel(rows: pd.DataFrame, first_on: date) -> Panel:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.fleet import FeatureReader
+from ml.experiment.move_tables import diagnostic_rows, event_rows
 from ml.experiment.observational import (
     MODE,
     History,
@@ -70,6 +71,8 @@ def read_past(
     if wants_moves and found:
         results += pooled_rows(settings, found)
         tables["experiment_moves"] = move_rows(settings, found)
+        tables["experiment_move_diagnostics"] = diagnostic_rows(settings, found)
+        tables["experiment_event_study"] = event_rows(settings, found)
     if wants_shadow and found:
         results.append(_shadow(settings, features, writer, plans, panel, found))
     return Past(results, tables)

@@ -46,8 +46,14 @@ _EMPTY = (
     *("experiment_units", "experiment_classic_report", "experiment_baselines"),
     *("experiment_assignments", "experiment_communities", "experiment_service_effects"),
     *("experiment_monitor", "experiment_power", "experiment_goals", "experiment_moves"),
-    *("recommendation_outcomes", "run_degradations", "sim_outcomes", "sim_latency_hist"),
+    *("experiment_demand", "experiment_quantiles", "experiment_event_study"),
+    *("experiment_move_diagnostics", "recommendation_outcomes", "run_degradations"),
+    *("sim_outcomes", "sim_latency_hist"),
 )
+
+
+# Tables that hold effects: an invalid experiment leaves them empty.
+_CLAIMS = ("experiment_service_effects", "experiment_monitor", "experiment_quantiles")
 
 
 @dataclass(frozen=True)
@@ -200,8 +206,7 @@ def _finish(
     _write(writer, "experiment_baselines", found.baseline_rows)
     _write(writer, "experiment_calibration", found.calibration_rows)
     for name, part in found.more.items():
-        is_claim = name in ("experiment_service_effects", "experiment_monitor")
-        _write(writer, name, [] if is_claim and decision.verdict == "invalid" else part)
+        _write(writer, name, [] if name in _CLAIMS and decision.verdict == "invalid" else part)
     _write_verdict(writer, settings, plans, registration, decision, days, found.verdict_numbers)
     content = _report_head(settings, plans, registration, checks, decision, rows)
     content |= found.report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ml.experiment.baselines import Score, p_plan
 from ml.experiment.calibrate import Calibration
@@ -53,6 +53,26 @@ def unit_rows(
                     "value": float(values[index]),
                     "unit": CATALOGUE[metric].unit,
                     "offered_requests": int(demand[arm][position[day]]),
+                }
+            )
+    return rows
+
+
+def demand_rows(experiment_id: str, arms: Mapping[str, Arm]) -> list[Row]:
+    """Return what became of every request offered to each arm, all hours of the full run."""
+    rows: list[Row] = []
+    for name, arm in sorted(arms.items()):
+        offered = int(arm.counts["offered"].sum())
+        for outcome in ("served", "errored", "dropped"):
+            requests = int(arm.counts[outcome].sum())
+            rows.append(
+                {
+                    "experiment_id": experiment_id,
+                    "arm": name,
+                    "outcome": outcome,
+                    "requests": requests,
+                    "offered_requests": offered,
+                    "offered_share": requests / offered if offered else None,
                 }
             )
     return rows

@@ -23,8 +23,10 @@ from ml.experiment.metrics import (
     CATALOGUE,
     Arm,
     Cut,
+    Floats,
     day_positions,
     effect,
+    fleet_curve,
     n1_served_share,
     reduce_outcomes,
     total_value,
@@ -41,7 +43,11 @@ Snapshot = Mapping[str, float]
 
 @dataclass(frozen=True)
 class TwinResult:
-    """Both arms of the full run and the estimates of every metric."""
+    """Both arms of the full run and the estimates of every metric.
+
+    ``curves`` holds the fleet's quantiles by arm, of the full run first and then of every
+    replication with histograms, milliseconds, shape (replications, Q).
+    """
 
     control: Arm
     treatment: Arm
@@ -49,6 +55,7 @@ class TwinResult:
     top_services: tuple[str, ...]
     utilisation_worst: dict[str, float]
     notes: tuple[str, ...]
+    curves: dict[str, Floats]
 
 
 _Snapshots = dict[str, Snapshot]
@@ -129,6 +136,7 @@ class Twin:
         self._days = list(full["control"].days)
         self._top = top_services(full["control"])
         self._bases: dict[tuple[object, ...], Snapshot] = {}
+        self._curves = {name: [fleet_curve(arm)] for name, arm in full.items()}
 
     def _pair(self, days: list[date], inputs: Mapping[str, float], *, detail: bool) -> _Pair:
         snaps: dict[str, Snapshot] = {}
@@ -152,20 +160,16 @@ class Twin:
         found = []
         for number in range(1, twin.replications):
             detail = number < twin.detail_replications
-            found.append(
-                {
-                    arm: snapshot(
-                        reduce_outcomes(
-                            self._world.run(
-                                self._plans[arm], self._days, replication=number, detail=detail
-                            )
-                        ),
-                        self._top,
-                        detail=detail,
-                    )
-                    for arm in ("treatment", "control")
-                }
-            )
+            snaps: _Snapshots = {}
+            for name in ("treatment", "control"):
+                outcomes = self._world.run(
+                    self._plans[name], self._days, replication=number, detail=detail
+                )
+                arm = reduce_outcomes(outcomes)
+                snaps[name] = snapshot(arm, self._top, detail=detail)
+                if detail:
+                    self._curves[name].append(fleet_curve(arm))
+            found.append(snaps)
         return found, found[: max(0, twin.detail_replications - 1)]
 
     def draws(self) -> list[_Pair]:
@@ -222,6 +226,7 @@ class Twin:
                 for arm in ("control", "treatment")
             },
             self._notes(len(detailed)),
+            {name: np.array(curves) for name, curves in self._curves.items()},
         )
 
     def _notes(self, detailed: int) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ import pytest
 
 from ml.experiment import run
 from ml.experiment.calibrate_past import past_runs, shadow_runs
-from ml.experiment.moves import ESTIMATORS, MoveEffect, MoveReader
+from ml.experiment.move_windows import ESTIMATORS
+from ml.experiment.moves import MoveEffect, MoveReader
 from ml.experiment.noise_world import NoiseWorld, draw_parts
 from ml.experiment.observational import History, move_rows, observe_moves, pooled_rows
 from ml.experiment.outcomes import feedback_rows, outcome_rows
 from ml.experiment.panel import Panel, make_panel
 from ml.experiment.shadow import calibrate_shadow, fleet_effect, inflation, shadow_row
+from ml.experiment.synthetic import HEAVY
 
 START = date(2026, 3, 1)
 SERVICES, DAYS, MOVED_ON = 40, 80, 50
@@ -92,8 +94,8 @@ def test_two_regions_weigh_by_their_requests() -> None:
 def test_a_planted_effect_is_found_graded_and_put_in_words(settings: Any) -> None:
     found = observe_moves(settings, _panel(-0.20), History(reasons=ROLLED_OUT))
     rows = {row["estimator"]: row for row in move_rows(settings, found)}
-    assert set(rows) == set(ESTIMATORS)
-    for name in ("did", "gap_did", "matched_did"):
+    assert set(rows) == {*ESTIMATORS, *HEAVY}
+    for name in ("did", "gap_did", "matched_did", *HEAVY):
         assert rows[name]["rel_effect"] == pytest.approx(-0.20, abs=0.08)
         assert rows[name]["rel_hi"] < 0
         assert rows[name]["placebo_p"] <= 0.05
@@ -205,7 +207,12 @@ def test_imported_data_get_past_moves_instead_of_an_experiment(lab: Any, setting
     result = run(lab.features, lab.writer, None, settings, history=history)
     assert result.verdict == "inconclusive"
     moves = lab.writer.read("experiment_moves")
-    assert set(moves["estimator"]) == set(ESTIMATORS)
+    assert set(moves["estimator"]) == {*ESTIMATORS, *HEAVY}
+    assert len(lab.writer.read("experiment_event_study")) > 40
+    assert set(lab.writer.read("experiment_move_diagnostics")["move_id"]) == {
+        "all",
+        f"svc-000 {START + timedelta(days=MOVED_ON)}",
+    }
     outcome = lab.writer.read("recommendation_outcomes").iloc[0]
     assert outcome["is_covered"]
     results = lab.writer.read("experiment_results")

@@ -1,0 +1,102 @@
+"""The effect at every percentile, and what became of every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml.experiment import run
+from ml.experiment.histogram import quantile, quantiles
+from ml.experiment.metrics import CURVE
+
+
+def _read(lab: Any, name: str) -> pd.DataFrame:
+    return lab.writer.read(name)
+
+
+def test_many_quantiles_are_each_the_one() -> None:
+    rng = np.random.default_rng(4)
+    edges = np.concatenate([[0.0], 0.5 * 1.02 ** np.arange(591), [np.inf]])
+    for counts in (rng.poisson(3, 592), np.eye(592)[40] * 7, np.eye(592)[0], np.eye(592)[591]):
+        each = [quantile(counts, edges, float(q)) for q in CURVE]
+        assert quantiles(counts, edges, CURVE) == pytest.approx(each, nan_ok=True)
+    assert np.isnan(quantiles(np.zeros(592), edges, CURVE)).all()
+    # By hand: 100 requests, half in [1, 2), half in [2, 4).
+    coarse = np.array([0.0, 1.0, 2.0, 4.0, np.inf])
+    found = quantiles(np.array([0, 50, 50, 0]), coarse, np.array([0.25, 0.5, 0.75]))
+    assert found == pytest.approx([2**0.5, 2.0, 8**0.5])
+
+
+@pytest.fixture(scope="module")
+def slowed(tmp_path_factory: pytest.TempPathFactory, new_lab: Any, make_settings: Any) -> Any:
+    """An experiment in which every request of the treatment is a tenth faster."""
+    lab = new_lab(tmp_path_factory.mktemp("curves"))
+    run(lab.features, lab.writer, lab.world(latency_factor=0.9), make_settings())
+    return lab
+
+
+@pytest.fixture(scope="module")
+def shed(tmp_path_factory: pytest.TempPathFactory, new_lab: Any, make_settings: Any) -> Any:
+    """The same, bought by not answering two requests in a hundred."""
+    lab = new_lab(tmp_path_factory.mktemp("shed"))
+    run(lab.features, lab.writer, lab.world(latency_factor=0.9, shed_share=0.02), make_settings())
+    return lab
+
+
+def test_the_curve_is_the_planted_factor_at_every_percentile(slowed: Any) -> None:
+    rows = _read(slowed, "experiment_quantiles")
+    assert set(rows["mode"]) == {"twin", "switchback"}
+    for mode, curve in rows.groupby("mode"):
+        assert len(curve) == CURVE.size
+        assert curve.sort_values("quantile_share")["control_ms"].is_monotonic_increasing
+        # The last point lies among what is never answered, the same in both arms.
+        told = curve[curve["quantile_share"] < 0.999]
+        assert (told["rel_lo"] <= told["rel_effect"]).all()
+        assert (told["rel_effect"] <= told["rel_hi"]).all()
+        if mode == "twin":
+            assert told["rel_effect"].to_numpy() == pytest.approx(-0.1, abs=0.004)
+        else:
+            held = (told["rel_lo"] <= -0.1) & (told["rel_hi"] >= -0.1)
+            assert held.mean() > 0.8
+
+
+def test_not_answering_shows_in_the_tail(shed: Any) -> None:
+    """The time-out of two in a hundred: faster below, a wall above."""
+    twin = _read(shed, "experiment_quantiles").query("mode == 'twin'")
+    twin = twin.set_index(twin["quantile_share"].round(3))["rel_effect"]
+    assert twin[0.5] < -0.05
+    assert twin[0.99] > 1
+
+
+def test_the_curve_goes_through_the_registered_p95(slowed: Any) -> None:
+    """At p95 the switchback's band is the interval of the registered test, to the last digit."""
+    results = _read(slowed, "experiment_results")
+    curve = _read(slowed, "experiment_quantiles")
+    for mode in ("twin", "switchback"):
+        one = results[(results["metric"] == "latency_p95") & (results["mode"] == mode)]
+        one = one[one["role"] == "success"].iloc[0]
+        at = curve[(curve["mode"] == mode) & np.isclose(curve["quantile_share"], 0.95)].iloc[0]
+        assert at["control_ms"] == pytest.approx(one["control"], rel=1e-9)
+        assert at["rel_effect"] == pytest.approx(one["rel_effect"], rel=1e-9)
+        if mode == "switchback":
+            assert at["rel_lo"] == pytest.approx(one["rel_lo"], rel=1e-9)
+            assert at["rel_hi"] == pytest.approx(one["rel_hi"], rel=1e-9)
+
+
+def test_every_request_is_in_the_bar(shed: Any) -> None:
+    rows = _read(shed, "experiment_demand")
+    for arm, part in rows.groupby("arm"):
+        assert set(part["outcome"]) == {"served", "errored", "dropped"}
+        assert part["requests"].sum() == part["offered_requests"].iloc[0]
+        assert part["offered_share"].sum() == pytest.approx(1.0, abs=1e-12)
+        dropped = part.set_index("outcome").loc["dropped", "offered_share"]
+        assert dropped == pytest.approx(0.02 if arm == "treatment" else 0.0, abs=2e-3)
+    assert rows["offered_requests"].nunique() == 1
+
+
+def test_a_red_gate_leaves_no_curve(lab: Any, settings: Any) -> None:
+    run(lab.features, lab.writer, lab.world(lost_requests=1), settings)
+    assert _read(lab, "experiment_quantiles").empty
