@@ -13,7 +13,6 @@ import pandas as pd
 from scipy.stats import gamma
 
 from generator.synthetic.foundation import Foundation
-from generator.synthetic.observe import deploy_drift
 from generator.synthetic.physics import (
     Latency,
     Setting,
@@ -47,9 +46,7 @@ def ideal_latency(
     """
     services = base.services
     setting = physics_of(base, demand, load, Inputs(), None).setting
-    horizon = int(demand.days.max()) + 1
-    drift = deploy_drift(base.seed, services, horizon, base.params.latency)[:, demand.days]
-    latency = compose(setting, waits(setting), drift)
+    latency = compose(setting, waits(setting), demand.drift)
     inside = latency.own_ms[:, 0, None] + _calls_ms(setting, latency) + _mile_ms(setting)[:, None]
     ratio = _p95_over_mean(setting, latency)
     parts = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from generator.synthetic.costs import compute_usd, egress_usd, storage_usd
 from generator.synthetic.foundation import Foundation
 from generator.synthetic.histogram import BINS, service_histograms
-from generator.synthetic.observe import deploy_drift, load_errors, shed_share
+from generator.synthetic.observe import load_errors, shed_share
 from generator.synthetic.physics import Latency, Setting, compose, waits, weighted_daily
 from generator.synthetic.rng import Floats
 from generator.synthetic.routing import Flows, make_flows, make_routes
@@ -55,12 +55,14 @@ class Demand:
         users: Direct user requests per second, shape (S, O, D, 24).
         offered: Requests after propagation, integer, shape (S, O, 24 D).
         rtt_ms: Round trips, shape (D, R, R).
+        drift: What the world's own deploys add to the log of own work, shape (S, D).
     """
 
     days: np.ndarray
     users: Floats
     offered: np.ndarray
     rtt_ms: Floats
+    drift: Floats
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,7 @@ def physics_of(
         inputs.capacity_scale,
     )
     law = waits(setting)
-    horizon = int(demand.days.max()) + 1
-    drift = deploy_drift(base.seed, base.services, horizon, base.params.latency)
-    latency = compose(setting, law, drift[:, demand.days])
+    latency = compose(setting, law, demand.drift)
     inside = weighted_daily(latency.inside_ms, setting.load)
     own = np.divide(latency.own_ms[:, :, None], inside, out=np.zeros_like(inside), where=inside > 0)
     days = demand.days.size

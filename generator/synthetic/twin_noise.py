@@ -25,7 +25,6 @@ class Factors:
 
     latency: Floats
     errors: Floats
-    replication: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,25 @@ class Draws:
     latency: Floats
     errors: Floats
     drift: Floats | None
+
+
+@dataclass(frozen=True)
+class Coins:
+    """Uniforms that round shares of requests to whole ones, (S, O, H): the same for every plan."""
+
+    dropped: Floats
+    failed: Floats
+
+
+def coins_of(seed: int, demand: Demand, replication: int) -> Coins:
+    """Return the coins of a replication on the days of a demand."""
+    count, origins, _ = demand.offered.shape
+    hours = (demand.days[:, None] * 24 + np.arange(24)).ravel()
+    cells = counter(np.arange(count)[:, None, None], np.arange(origins)[:, None], hours)
+    return Coins(
+        uniform(seed, f"dropped/{replication}", cells),
+        uniform(seed, f"failed/{replication}", cells),
+    )
 
 
 def draws_of(base: Foundation, horizon: int, replication: int, history_days: int) -> Draws:
@@ -68,7 +86,7 @@ def factors_of(demand: Demand, physics: Physics, draws: Draws) -> Factors:
     factor, when = draws.latency[:, demand.days], demand.days
     if draws.drift is not None:
         factor = factor * np.exp(physics.own_share * draws.drift[:, when][:, :, None])
-    return Factors(factor, draws.errors[:, when], draws.replication)
+    return Factors(factor, draws.errors[:, when])
 
 
 def outcomes_of(
@@ -77,6 +95,7 @@ def outcomes_of(
     load: Load,
     physics: Physics,
     noise: Factors,
+    coins: Coins,
     lost: Floats,
     days: tuple[date, ...],
 ) -> Outcomes:
@@ -86,10 +105,8 @@ def outcomes_of(
     offered = demand.offered
     if scale != 1.0:
         offered = np.rint(offered * scale).astype(np.int64)
-    hours = (demand.days[:, None] * 24 + np.arange(24)).ravel()
-    draw = f"/{noise.replication}"
-    dropped = _split(base.seed, "dropped" + draw, offered, shares[1], hours)
-    failed = _split(base.seed, "failed" + draw, offered, shares[2], hours)
+    dropped = _split(offered, shares[1], coins.dropped)
+    failed = _split(offered, shares[2], coins.failed)
     failed = np.minimum(failed, offered - dropped)
     served = offered - dropped - failed
     late = np.rint(served * shares[3]).astype(np.int64)
@@ -128,6 +145,8 @@ def _shares(base: Foundation, load: Load, physics: Physics, noise: Factors) -> F
     count, days, places, _ = setting.users.shape
     out = np.zeros((4, count, places, days * 24))
     lateness = _lateness(physics, noise)
+    # Without histograms nobody knows what is late: that share stays zero.
+    measures = 3 if lateness is None else 4
     step = max(1, _BLOCK // setting.users[0].size)
     for first in range(0, count, step):
         some = slice(first, first + step)
@@ -144,9 +163,11 @@ def _shares(base: Foundation, load: Load, physics: Physics, noise: Factors) -> F
         runs = (total > 0) & anywhere[:, :, None, None]
         share = np.zeros(mixed.shape)
         share[1] = 1.0
-        for k, by in enumerate((answered, total, total, answered)):
+        for k, by in enumerate((answered, total, total, answered)[:measures]):
             np.divide(mixed[k], by, out=share[k], where=runs & (by > 0))
-        out[:, some] = share.transpose(0, 1, 3, 2, 4).reshape(4, -1, places, days * 24)
+        out[:measures, some] = share.transpose(0, 1, 3, 2, 4).reshape(
+            measures, -1, places, days * 24
+        )
     np.clip(out[1:], 0.0, 1.0, out=out[1:])
     return out
 
@@ -156,7 +177,8 @@ def _answers(
 ) -> tuple[Floats, Floats]:
     """Return latency and shares dropped, failed and late by place, and the last mile.
 
-    Shapes (4, M, D, Q, 24) and (M, D, Q, 24); latency is weighted by the share answered.
+    Shapes (4, M, D, Q, 24), or 3 where what is late is unknown, and (M, D, Q, 24); latency is
+    weighted by the share answered.
     """
     setting = physics.setting
     routes = setting.routes[some]
@@ -165,7 +187,7 @@ def _answers(
     failed = np.minimum(physics.failed[some] + noise.errors[some][..., None], 1.0)
     # Latency is that of answered requests: regions that shed or fail weigh less.
     kept = np.maximum(1 - physics.shed[some] - failed, 0.0)
-    answer = np.zeros((4, *setting.users[some].shape))
+    answer = np.zeros((3 if lateness is None else 4, *setting.users[some].shape))
     answer[0] = (noisy * setting.rtt_ms) @ kept * trips
     answer[0] += noisy @ (physics.inside_ms[some] * kept)
     answer[1] = routes @ physics.shed[some]
@@ -201,14 +223,9 @@ def _lateness(physics: Physics, noise: Factors) -> Floats | None:
     return out
 
 
-def _split(
-    seed: int, stream: str, offered: np.ndarray, share: Floats, hours: np.ndarray
-) -> np.ndarray:
-    """Return integer parts of the offered requests, right on average, the same for every plan."""
-    count, origins, _ = offered.shape
-    cells = counter(np.arange(count)[:, None, None], np.arange(origins)[:, None], hours)
-    u = uniform(seed, stream, cells)
-    part: np.ndarray = np.minimum(np.floor(offered * share + u).astype(np.int64), offered)
+def _split(offered: np.ndarray, share: Floats, coins: Floats) -> np.ndarray:
+    """Return integer parts of the offered requests, right on average."""
+    part: np.ndarray = np.minimum(np.floor(offered * share + coins).astype(np.int64), offered)
     return part
 
 

@@ -15,12 +15,20 @@ from generator.synthetic.demand import offered_requests, propagate, user_rates
 from generator.synthetic.foundation import make_foundation
 from generator.synthetic.ideal import ideal_latency
 from generator.synthetic.network import daily_rtt_ms
+from generator.synthetic.observe import deploy_drift
 from generator.synthetic.outcomes import Outcomes
 from generator.synthetic.rng import Floats
 from generator.synthetic.slo import objectives_ms
 from generator.synthetic.twin import Demand, Inputs, Load, Physics, load_of, physics_of
 from generator.synthetic.twin_loss import served_share_after_loss
-from generator.synthetic.twin_noise import Draws, draws_of, factors_of, outcomes_of
+from generator.synthetic.twin_noise import (
+    Coins,
+    Draws,
+    coins_of,
+    draws_of,
+    factors_of,
+    outcomes_of,
+)
 
 T = TypeVar("T")
 _HORIZON = 28
@@ -79,6 +87,7 @@ class SyntheticWorld:
         self._loads = _Recent(kept)
         self._physics = _Recent(kept)
         self._draws = _Recent(kept)
+        self._coins = _Recent(2)
         self._losses = _Recent(512)
 
     @property
@@ -140,8 +149,11 @@ class SyntheticWorld:
             (replication, horizon),
             lambda: draws_of(self._base, horizon, replication, self._history_days),
         )
+        coins: Coins = self._coins.get(
+            (replication, day_key), lambda: coins_of(self._base.seed, demand, replication)
+        )
         noise = factors_of(demand, physics, draws)
-        return outcomes_of(self._base, demand, load, physics, noise, lost, tuple(days))
+        return outcomes_of(self._base, demand, load, physics, noise, coins, lost, tuple(days))
 
     def ideal_latency(
         self, plan: pd.DataFrame, day: date, buckets: Sequence[float]
@@ -197,4 +209,5 @@ class SyntheticWorld:
         hours = (when[:, None] * 24 + np.arange(24)).ravel()
         rtt = daily_rtt_ms(base.seed, base.geography, horizon, base.params.network)[when]
         offered = offered_requests(base.seed, rates, hours)
-        return Demand(when, by_day, offered, rtt)
+        drift = deploy_drift(base.seed, base.services, horizon, base.params.latency)[:, when]
+        return Demand(when, by_day, offered, rtt, drift)

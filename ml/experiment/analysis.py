@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ml.beside import beside
 from ml.experiment import tables
 from ml.experiment.calibrate import Calibration, calibrate
 from ml.experiment.classic import classic_report
@@ -76,22 +77,22 @@ def analyze(
 ) -> Analysis:
     """Estimate, judge and rank, given a full run that passed the gate."""
     bare = {arm: plans.bare(arm) for arm in ("control", "treatment")}
-    twin = Twin(world, bare, settings, full.arms()).result()
     prices = waiting_prices(
         full.control.service_ids, plans.services, plans.ids.get("treatment", "")
     )
+    ranked = beside(lambda: rank_plans(world, plans, fleet, settings, full, prices))
+    twin = Twin(world, bare, settings, full.arms()).result()
     pre = run_pre_period(world, plans, settings, prices)
     layer = run_switchback(settings, full, pre)
     rails = judge_all(
         settings, twin, plans.bare("control"), plans.bare("treatment"), fleet.min_regions()
     )
-    ranking = rank_plans(world, plans, fleet, settings, full, prices)
     measured = calibrate(settings, {m: pre.daily[m] for m in sorted(pre.daily)})
     both = Gains(pre.gains, gains_of(full.control, full.treatment, prices))
     layers = run_community_layers(world, plans, fleet, features, settings, full)
     points = switchback_power(settings, pre.daily, BUILD_POWER_DRAWS)
     found = _assemble(
-        settings, plans, fleet, full, twin, layer, layers, rails, ranking, measured, both
+        settings, plans, fleet, full, twin, layer, layers, rails, ranked(), measured, both
     )
     found.more["experiment_power"] = power_rows(settings, points)
     return found

@@ -93,8 +93,9 @@ def reduce_outcomes(outcomes: Outcomes, warmup_hours: int = 4) -> Arm:
     for name in COUNTS:
         cells: NDArray[Any] = np.asarray(getattr(outcomes, name))
         hourly = cells.reshape(*cells.shape[:2], days, HOURS_PER_DAY)
-        warm[name] = hourly[..., warmup_hours:].sum(axis=-1, dtype=np.int64)
-        counts[name] = warm[name] + hourly[..., :warmup_hours].sum(axis=-1, dtype=np.int64)
+        # Whole numbers add up exactly in any order; along so short an axis this one is faster.
+        counts[name] = np.einsum("sodh->sod", hourly, dtype=np.int64)
+        warm[name] = counts[name] - np.einsum("sodh->sod", hourly[..., :warmup_hours])
     money = {
         name: np.asarray(getattr(outcomes, f"{name}_microusd"), dtype=np.int64)
         for name in ("compute", "egress", "storage")
