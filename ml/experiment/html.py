@@ -15,7 +15,8 @@ _TABLES = (
     *("experiment_verdict", "experiment_checks", "experiment_results", "experiment_units"),
     *("experiment_classic_report", "experiment_baselines", "experiment_calibration"),
     *("experiment_goals", "experiment_monitor", "experiment_power"),
-    "experiment_service_effects",
+    *("experiment_service_effects", "experiment_demand", "experiment_quantiles"),
+    *("experiment_moves", "experiment_event_study", "experiment_move_diagnostics"),
 )
 _STYLE = (
     "body{font-family:sans-serif;max-width:900px;margin:2em auto;color:#222}"
@@ -23,6 +24,9 @@ _STYLE = (
     "text-align:left}figure{margin:1.5em 0}"
 )
 _RESULTS = ["mode", "metric", "rel_effect", "rel_lo", "rel_hi", "p_adjusted", "status", "verdict"]
+
+_MOVES = ["service_id", "moved_on", "estimator", "rel_effect", "rel_lo", "rel_hi", "grade"]
+_ODD = ["move_id", "diagnostic", "rel_value", "rel_band", "placebo_p"]
 
 
 def write_html(writer: Writer) -> list[Path]:
@@ -74,6 +78,13 @@ def _page(tables: dict[str, pd.DataFrame], figures: list[str]) -> str:
     if len(tables["experiment_goals"]):
         goals = tables["experiment_goals"].sort_values("goal_order").drop(columns="goal_order")
         parts += ["<h2>Goals of the method</h2>", _table(goals)]
+    moves = tables["experiment_moves"]
+    if len(moves):
+        told = moves[moves["status"] == "ok"][_MOVES]
+        odd = tables["experiment_move_diagnostics"]
+        odd = odd[odd["is_unusual"].eq(True)][_ODD]
+        parts += ["<h2>Past moves</h2>", _table(told), "<h2>What speaks against them</h2>"]
+        parts.append(_table(odd) if len(odd) else "<p>Nothing that fake moves do not show.</p>")
     parts += ["<h2>Limits</h2>", "<ul>"]
     parts += [f"<li>{escape(limit)}</li>" for limit in LIMITS]
     return "\n".join([*parts, "</ul>", "</body></html>"]) + "\n"

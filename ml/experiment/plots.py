@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from ml.experiment import svg
+from ml.experiment.plots_curves import demand, designs, event_study, quantile_curve
 from ml.experiment.svg import Picture, around
 
 Tables = Mapping[str, pd.DataFrame]
@@ -221,7 +222,10 @@ def gains(tables: Tables) -> Picture | None:
 
 
 PLOTS: dict[str, Callable[[Tables], Picture | None]] = {
+    "demand": demand,
     "effects": effects,
+    "designs": designs,
+    "quantile_curve": quantile_curve,
     "days": days,
     "guard_rails": guard_rails,
     "looks": looks,
@@ -229,5 +233,6 @@ PLOTS: dict[str, Callable[[Tables], Picture | None]] = {
     "cloud": cloud,
     "services": services,
     "gains": gains,
+    "event_study": event_study,
     "calibration": calibration,
 }

@@ -86,6 +86,15 @@ class Picture:
             f'width="{number(max(last - first, 0.5))}" height="14" fill="{colour}"/>'
         )
 
+    def band(self, points: Sequence[tuple[float, float, float]], colour: str) -> None:
+        """Shade between a lower and an upper end along x, in data units."""
+        if len(points) < 2:
+            return
+        there = [(x, low) for x, low, _ in points]
+        back = [(x, high) for x, _, high in reversed(points)]
+        corners = " ".join(f"{number(self.x(x))},{number(self.y(y))}" for x, y in there + back)
+        self._marks.append(f'<polygon points="{corners}" fill="{colour}" fill-opacity="0.2"/>')
+
     def words(self, x: float, y: float, text: str, *, up: float = 0.0) -> None:
         """Write words at a point in data units, some pixels up where marks crowd."""
         self._marks.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from ml.experiment import run
 from ml.experiment.histogram import quantile, quantiles
 from ml.experiment.metrics import CURVE
+from ml.experiment.plots_curves import demand, designs, quantile_curve
 
 
 def _read(lab: Any, name: str) -> pd.DataFrame:
@@ -100,3 +102,32 @@ def test_every_request_is_in_the_bar(shed: Any) -> None:
 def test_a_red_gate_leaves_no_curve(lab: Any, settings: Any) -> None:
     run(lab.features, lab.writer, lab.world(lost_requests=1), settings)
     assert _read(lab, "experiment_quantiles").empty
+
+
+def test_pictures_show_all_of_the_demand_and_both_curves(shed: Any) -> None:
+    tables = {name: _read(shed, name) for name in ("experiment_demand", "experiment_quantiles")}
+    bars = demand(tables)
+    assert bars is not None
+    widths = [float(width) for width in re.findall(r'width="([\d.]+)" height="14"', bars.render())]
+    whole = bars.x(100.0) - bars.x(0.0)
+    # The control drops nothing: two pieces; the treatment three. Either bar is all of the demand.
+    assert len(widths) == 5
+    assert sum(widths) == pytest.approx(2 * whole, rel=0.01)
+    curve = quantile_curve(tables)
+    assert curve is not None
+    assert curve.render().count("<polygon") == 2
+    assert demand({"experiment_demand": tables["experiment_demand"].head(0)}) is None
+
+
+def test_designs_are_drawn_against_the_twin(shed: Any) -> None:
+    results = _read(shed, "experiment_results")
+    picture = designs({"experiment_results": results})
+    assert picture is not None
+    assert list(picture.rows) == ["switchback", "twin"]
+    biased = results.assign(
+        status=results["status"].where(results["mode"] != "switchback", "biased_by_interference")
+    )
+    named = designs({"experiment_results": biased})
+    assert named is not None
+    assert list(named.rows) == ["switchback, biased", "twin"]
+    assert designs({"experiment_results": results[results["mode"] != "twin"]}) is None

@@ -194,7 +194,7 @@ def test_the_whole_harness_in_small(lab: Any, make_settings: Any) -> None:
 def test_the_page_holds_what_the_tables_say(lab: Any, settings: Any) -> None:
     run(lab.features, lab.writer, lab.world(latency_factor=0.9), settings)
     paths = write_html(lab.writer)
-    assert len(paths) == 10
+    assert len(paths) == 13
     first = {path: path.read_bytes() for path in paths}
     page = paths[0].read_text(encoding="utf-8")
     assert "<h1>Verdict: ship</h1>" in page

@@ -12,6 +12,7 @@ import pytest
 
 from ml.experiment import run
 from ml.experiment.calibrate_past import past_runs, shadow_runs
+from ml.experiment.html import write_html
 from ml.experiment.move_windows import ESTIMATORS
 from ml.experiment.moves import MoveEffect, MoveReader
 from ml.experiment.noise_world import NoiseWorld, draw_parts
@@ -219,6 +220,10 @@ def test_imported_data_get_past_moves_instead_of_an_experiment(lab: Any, setting
     read = results[results["mode"] == "observational"]
     assert set(read["status"]) == {"ok"}
     assert set(results.loc[results["mode"] == "twin", "status"]) == {"refused"}
+    names = {path.name for path in write_html(lab.writer)}
+    assert names == {"experiment_report.html", "calibration.svg", "event_study.svg"}
+    page = (lab.writer.artifacts_dir / "experiment_report.html").read_text(encoding="utf-8")
+    assert "synthetic_control" in page
 
 
 def test_split_conformal_factor_and_its_refusals() -> None:
