@@ -1,4 +1,4 @@
-"""Before and after the test itself: planning, looks on the way, promises, and past advice."""
+"""Before and after the test itself: planning, looks on the way, promises, single services."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards import evidence, parts, questions, theme, words
-from dashboards.data import Snapshot, ask
+from dashboards import parts, questions, theme, words
 
 _STOP = math.log(20)
 
@@ -146,58 +145,3 @@ def services(rows: pd.DataFrame) -> None:
         }
     )
     parts.table(view, key="service_effects", alt="Effects on single services, shrunk.")
-
-
-def past(snapshot: Snapshot, results: pd.DataFrame) -> None:
-    """Show what earlier moves did and what became of advice that was followed."""
-    moves, outcomes = ask(snapshot, questions.PAST_MOVES), ask(snapshot, questions.OUTCOMES)
-    read = results[results["mode"].isin(["observational", "shadow"])]
-    if moves.empty and outcomes.empty and read.empty:
-        return
-    parts.section(
-        "Past moves and past advice",
-        "Nothing was randomised here: correlation, graded A to D. Grades C and D yield no number"
-        " that could be quoted as a saving.",
-    )
-    if len(outcomes):
-        _outcomes(outcomes)
-    for sentence in moves["sentence"].dropna().tolist():
-        st.markdown(f"- {sentence}")
-    if len(moves):
-        graded = moves[moves["estimator"] == "matched_did"]
-        view = pd.DataFrame(
-            {
-                "Service": graded["service_id"],
-                "Moved": graded["moved_on"].map(words.moment),
-                "From → to": graded["from_regions"] + " → " + graded["to_regions"],
-                "Grade": graded["grade"].fillna("refused"),
-                "Why": graded["reason"].fillna(""),
-            }
-        )
-        parts.table(view, key="past_moves", alt="Past moves with their grade and its reason.")
-    if len(read):
-        st.table(
-            evidence.effect_table(read),
-            hide_index=True,
-            alt="All past moves together by estimator, and the shadow.",
-        )
-
-
-def _outcomes(outcomes: pd.DataFrame) -> None:
-    judged = outcomes[outcomes["status"] == "ok"]
-    kept = int(judged["is_covered"].fillna(False).astype(bool).sum())
-    st.markdown(
-        f"**{words.plural(len(judged), 'piece')} of advice can be judged;** the predicted interval"
-        f" held {kept} of them."
-    )
-    view = pd.DataFrame(
-        {
-            "Service": outcomes["service_id"],
-            "To": outcomes["to_regions"],
-            "Predicted": [words.share(v, signed=True) for v in outcomes["predicted_effect"]],
-            "Realised": [words.share(v, signed=True) for v in outcomes["realised_effect"]],
-            "Grade": outcomes["grade"].fillna("none"),
-            "Why": outcomes["reason"].fillna(""),
-        }
-    )
-    parts.table(view, key="outcomes", alt="Predicted against realised change of followed advice.")

@@ -120,6 +120,13 @@ select * from fct_experiment_service_effects order by traffic_share desc, servic
 PAST_MOVES = """
 select * from fct_experiment_moves order by moved_on desc, service_id, estimator
 """
+EVENT_STUDY = "select * from fct_experiment_event_study order by move_id, days_from_move"
+MOVE_DIAGNOSTICS = """
+select * from fct_experiment_move_diagnostics
+order by moved_on desc nulls first, move_id, diagnostic
+"""
+DEMAND = "select * from fct_experiment_demand order by arm, outcome"
+QUANTILES = "select * from fct_experiment_quantiles order by mode, quantile_share"
 OUTCOMES = """
 select * from fct_recommendation_outcomes order by status, service_id, recommendation_id
 """

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, evidence, parts, proof, questions, words
+from dashboards import charts, distributions, evidence, parts, past, proof, questions, words
 from dashboards.data import Snapshot, ask
 
 VERDICTS = {
@@ -42,7 +42,9 @@ def render() -> None:
         return
     _verdict(verdict.iloc[0])
     _checks(ask(snapshot, questions.CHECKS))
+    distributions.demand(ask(snapshot, questions.DEMAND))
     _effects(results, verdict.iloc[0])
+    distributions.curve(ask(snapshot, questions.QUANTILES))
     _guard_rails(results)
     _classic(ask(snapshot, questions.CLASSIC), results)
     _baselines(ask(snapshot, questions.BASELINES))
@@ -53,7 +55,7 @@ def render() -> None:
     proof.promises(ask(snapshot, questions.GOALS))
     evidence.segments(results)
     proof.services(ask(snapshot, questions.SERVICE_EFFECTS))
-    proof.past(snapshot, results)
+    past.show(snapshot, results)
     _critical(snapshot, results)
     _placements(ask(snapshot, questions.PLACEMENTS))
     _limits()

@@ -24,6 +24,10 @@ def tables(as_of: datetime) -> dict[str, list[Row]]:
         "fct_experiment_goals": _goals(),
         "fct_experiment_service_effects": _service_effects(),
         "fct_experiment_moves": _moves(),
+        "fct_experiment_event_study": _event_study(),
+        "fct_experiment_move_diagnostics": _move_diagnostics(),
+        "fct_experiment_demand": _demand(),
+        "fct_experiment_quantiles": _quantiles(),
         "fct_recommendation_outcomes": _outcomes(),
     }
 
@@ -280,7 +284,81 @@ def _moves() -> list[Row]:
     }
     refused = dict.fromkeys(("rel_effect", "rel_lo", "rel_hi", "placebo_p", "grade", "sentence"))
     refused |= {"service_id": "svc-002", "status": "refused", "placebos": 0}
-    return [row, row | refused | {"reason": "another move inside the window"}]
+    mixed = [row | {"estimator": e, "sentence": None} for e in ("synthetic_control", "sdid")]
+    return [row, *mixed, row | refused | {"reason": "another move inside the window"}]
+
+
+def _event_study() -> list[Row]:
+    return [
+        {
+            "experiment_id": EXPERIMENT,
+            "move_id": move,
+            "service_id": service,
+            "moved_on": None if service is None else date(2026, 8, 1),
+            "days_from_move": day,
+            "moves": 1,
+            "rel_gap": (-0.2 if day > 0 else 0.0) + 0.01 * (day % 3),
+            "rel_lo": None if day > 14 else (-0.28 if day > 0 else -0.08),
+            "rel_hi": None if day > 14 else (-0.11 if day > 0 else 0.08),
+            "grade": "B",
+        }
+        for move, service in (("all", None), ("svc-001 2026-08-01", "svc-001"))
+        for day in range(-28, 29)
+    ]
+
+
+def _move_diagnostics() -> list[Row]:
+    row: Row = {
+        "experiment_id": EXPERIMENT,
+        "move_id": "svc-001 2026-08-01",
+        "service_id": "svc-001",
+        "moved_on": date(2026, 8, 1),
+        "diagnostic": "neighbour_spill",
+        "rel_value": -0.06,
+        "rel_band": 0.05,
+        "placebo_p": 0.02,
+        "is_unusual": True,
+        "status": "ok",
+        "reason": None,
+    }
+    usual = {"diagnostic": "lead", "rel_value": 0.01, "placebo_p": 0.6, "is_unusual": False}
+    unknown = dict.fromkeys(("rel_value", "rel_band", "placebo_p", "is_unusual", "service_id"))
+    unknown |= {"move_id": "all", "moved_on": None, "status": "insufficient"}
+    return [row, row | usual, row | unknown | {"reason": "no caller or callee stood still"}]
+
+
+def _demand() -> list[Row]:
+    counts = {"control": (998_000, 2_000, 0), "treatment": (999_000, 1_000, 0)}
+    return [
+        {
+            "experiment_id": EXPERIMENT,
+            "arm": arm,
+            "outcome": outcome,
+            "requests": requests,
+            "offered_requests": 1_000_000,
+            "offered_share": requests / 1_000_000,
+        }
+        for arm, parts in counts.items()
+        for outcome, requests in zip(("served", "errored", "dropped"), parts, strict=True)
+    ]
+
+
+def _quantiles() -> list[Row]:
+    return [
+        {
+            "experiment_id": EXPERIMENT,
+            "mode": mode,
+            "quantile_share": percent / 100,
+            "control_ms": 20.0 + percent,
+            "treatment_ms": (20.0 + percent) * 0.92,
+            "rel_effect": -0.08 if percent < 99 else 0.02,
+            "rel_lo": -0.08 - half if percent < 99 else None,
+            "rel_hi": -0.08 + half if percent < 99 else None,
+            "interval_level": 0.95,
+        }
+        for mode, half in (("twin", 0.01), ("switchback", 0.02))
+        for percent in (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
+    ]
 
 
 def _outcomes() -> list[Row]:

@@ -242,6 +242,45 @@ def test_ab_page_shows_looks_power_promises_and_past_advice(data_folder: Path) -
     assert "1 service faster, 0 slower" in said
 
 
+def test_ab_page_shows_all_of_the_demand_and_of_the_distribution(data_folder: Path) -> None:
+    fixture_snapshot.build(data_folder, "full")
+    app = open_page("ab_test")
+    assert_healthy(app)
+    titles = [str(part.value) for part in app.subheader]
+    assert "Both arms answer for the same 100 % of the demand" in titles
+    assert "Change at p10 −8.00 %, median −8.00 %, p99 +2.00 %" in titles
+    assert "far tail is slower" in words_on(app)
+    path = fixture_snapshot.build(data_folder, "full", build_id="another")
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "update fct_experiment_demand set requests = requests - 7"
+            " where arm = 'treatment' and outcome = 'served'"
+        )
+        connection.execute("delete from fct_experiment_quantiles")
+    titles = [str(part.value) for part in open_page("ab_test").subheader]
+    assert "The arms do not answer for the same demand" in titles
+    assert not [title for title in titles if title.startswith("Change at")]
+
+
+def test_ab_page_shows_what_speaks_against_past_moves(data_folder: Path) -> None:
+    fixture_snapshot.build(data_folder, "full")
+    app = open_page("ab_test")
+    assert_healthy(app)
+    titles = [str(part.value) for part in app.subheader]
+    # The fixture's gap before the move stays inside what fake moves show, on all 28 days.
+    assert "Before the moves 0 of 28 days lie outside what fake moves show" in titles
+    assert "1 of 2 diagnostics" in words_on(app)
+    path = fixture_snapshot.build(data_folder, "full", build_id="another")
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "update fct_experiment_event_study set rel_lo = 0.01 where days_from_move = -3"
+        )
+    titles = [str(part.value) for part in open_page("ab_test").subheader]
+    assert "Before the moves 1 of 28 days lie outside what fake moves show" in titles
+
+
 def test_ab_page_says_when_the_long_calibration_never_ran(data_folder: Path) -> None:
     path = fixture_snapshot.build(data_folder, "full")
     path.chmod(0o644)
