@@ -1,31 +1,21 @@
-"""Inner loops of the two relaxations, compiled; each is plain Python under ``py_func``.
+"""Inner loops of the two relaxations, compiled where numba is installed.
 
 Compiled because a proof takes 10^4 to 10^5 evaluations and each walks a ragged part of a matrix:
-NumPy has to touch all of it, or sort all of it. No fast-math, so the sums keep their order.
+NumPy has to touch all of it, or sort all of it. No fast-math, so the sums keep their order, and
+without the compiler the same functions give the same figures. What they call is in this file:
+a change to it makes all of them be compiled anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+from ml.placement.kernel.jit import making_arrays
 
 
-def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile for one thread and keep the machine code on disk, where a folder can be written."""
-    try:
-        found = numba.njit(cache=True)(function)
-    except RuntimeError:  # no place for it: slower to start, otherwise the same
-        found = numba.njit(function)
-    return cast("Callable[_P, _R]", found)
-
-
-@_compiled
+@making_arrays
 def median_values(order: Any, near: Any, price: Any, values: Any) -> None:
     """Add up what each site saves at the customers' prices.
 
@@ -45,7 +35,7 @@ def median_values(order: Any, near: Any, price: Any, values: Any) -> None:
             values[order[j, k]] += distance - top
 
 
-@_compiled
+@making_arrays
 def median_served(order: Any, near: Any, price: Any, weight: Any, served: Any) -> None:
     """Count how often each customer is served by the weighted sites, ``(n,)``."""
     for j in range(near.shape[0]):
@@ -58,7 +48,7 @@ def median_served(order: Any, near: Any, price: Any, weight: Any, served: Any) -
         served[j] = total
 
 
-@_compiled
+@making_arrays
 def exchange(distance: Any, sites: Any) -> float:
     """Swap a chosen site for another while that saves anything; the best swap each time.
 
@@ -119,7 +109,7 @@ def exchange(distance: Any, sites: Any) -> float:
         chosen[enter] = True
 
 
-@_compiled
+@making_arrays
 def warehouse_site(cost: Any, price: Any, demand: Any, capacity: float, share: Any) -> float:
     """Fill one site with the customers that save most per unit of demand.
 
@@ -163,7 +153,7 @@ def warehouse_site(cost: Any, price: Any, demand: Any, capacity: float, share: A
     return total
 
 
-@_compiled
+@making_arrays
 def warehouse_values(
     cost: Any, fixed: Any, capacity: Any, demand: Any, price: Any, values: Any
 ) -> None:
@@ -173,7 +163,7 @@ def warehouse_values(
         values[i] = fixed[i] + warehouse_site(cost[i], price, demand, capacity[i], share)
 
 
-@_compiled
+@making_arrays
 def warehouse_served(
     cost: Any, capacity: Any, demand: Any, price: Any, weight: Any, served: Any
 ) -> None:

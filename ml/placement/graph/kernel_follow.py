@@ -2,151 +2,142 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
-from ml.placement.graph.kernel import best_set
-from ml.placement.kernel.jit import compiled
-from ml.placement.problem.instance import Flags, Floats, Ints
+from ml.placement.graph.kernel_set import STAMP, add_users, best_set, serving
+from ml.placement.graph.kernel_types import Calls, Links, Rules, Users, Work
+from ml.placement.kernel.jit import compiled, inner
+from ml.placement.problem.instance import Floats, Ints
 
 
-@compiled
-def follow_pass(
-    services: Ints,
-    choose: bool,
-    priced: bool,
-    demand: Floats,
-    user_kb: Floats,
-    user_in: Floats,
-    user_ms: Floats,
-    user_out: Floats,
-    user_rtt: Floats,
-    unit: Floats,
-    calls: Floats,
-    call_up: Floats,
-    call_down: Floats,
-    call_ms: Floats,
-    call_out: Floats,
-    call_rtt: Floats,
-    incoming: Ints,
-    first: Ints,
-    outgoing: Ints,
-    fixed: Floats,
-    allowed: Flags,
-    least: Ints,
-    most: Ints,
-    cost: Floats,
-    share: Floats,
-    near: Floats,
-    value: Floats,
-    gain: Floats,
-    order: Ints,
-    through: Floats,
-    reply: Floats,
-    flow: Floats,
-    sets: Ints,
-    paid: Floats,
-    load: Floats,
-) -> None:
-    """Let services, one after another, answer and call; if asked, choose their sets anew.
+class State(NamedTuple):
+    """What neighbours read from each other."""
 
-    A service finds its calls in ``flow`` and what its own calls cost in ``reply``, and writes both
-    for its neighbours. From callees to callers this keeps ``reply`` true, from callers to callees
-    ``flow``.
+    through: Floats
+    """$ per hour of one request per second served in a region, ``(S, R)``."""
+    reply: Floats
+    """$ per hour of one call per second made in a region, ``(E, R)``."""
+    flow: Floats
+    """Calls per second made in a region, ``(E, R)``."""
+    sets: Ints
+    """Size and regions of each set, ``(S, DEPTH + 1)``."""
+    paid: Floats
+    """What the service's users cost, all calls onwards included, ``(S,)``."""
+    load: Floats
+    """Requests per second by region, ``(S, R)``."""
 
-    Args:
-        services: In the order in which they are looked at.
-        choose: Take the best set for the clients of now, not the present one.
-        priced: What a request costs in a region is given in ``through``, not found in ``reply``.
-        demand: As all others down to ``order``, see :class:`~ml.placement.graph.problem`.
-        user_kb: See above.
-        user_in: See above.
-        user_ms: See above.
-        user_out: See above.
-        user_rtt: See above.
-        unit: See above.
-        calls: See above.
-        call_up: See above.
-        call_down: See above.
-        call_ms: See above.
-        call_out: See above.
-        call_rtt: See above.
-        incoming: See above.
-        first: See above.
-        outgoing: See above.
-        fixed: See above.
-        allowed: See above.
-        least: See above.
-        most: See above.
-        cost: Work space, like all down to ``order``.
-        share: Work space.
-        near: Work space.
-        value: Work space.
-        gain: Work space.
-        order: Work space.
-        through: $ per hour of one request per second served in a region, ``(S, R)``.
-        reply: $ per hour of one call per second made in a region, ``(E, R)``.
-        flow: Calls per second made in a region, ``(E, R)``.
-        sets: Size and regions of each set, ``(S, DEPTH + 1)``.
-        paid: Filled: what the service's users cost, all calls onwards included, ``(S,)``.
-        load: Filled: requests per second by region, ``(S, R)``.
-    """
-    origins, regions = demand.shape[1], unit.shape[1]
-    for s in services:
-        if not priced:
-            for r in range(regions):
-                through[s, r] = unit[s, r]
-            for e in range(outgoing[s], outgoing[s + 1]):
+
+@inner
+def way_usd(e: int, q: int, r: int, calls: Calls) -> float:
+    """Return what one call per second from q to r costs on its way."""
+    usd = calls.up[e] * calls.out[q, r] + calls.down[e] * calls.out[r, q]
+    return float(usd + calls.ms[e] * calls.rtt[q, r])
+
+
+@inner
+def _ask_onward(s: int, unit: Floats, links: Links, state: State) -> None:
+    """Find what a request costs in each region with the calls that it leads to."""
+    for r in range(unit.shape[1]):
+        state.through[s, r] = unit[s, r]
+    for e in range(links.outgoing[s], links.outgoing[s + 1]):
+        for r in range(unit.shape[1]):
+            state.through[s, r] += links.calls[e] * state.reply[e, r]
+
+
+@inner
+def _add_callers(s: int, clients: int, calls: Calls, links: Links, state: State, work: Work) -> int:
+    """Add each caller's regions as clients; return how many clients there are then."""
+    regions = state.through.shape[1]
+    for x in range(links.first[s], links.first[s + 1]):
+        e = links.incoming[x]
+        for q in range(regions):
+            if state.flow[e, q] > 0.0:
                 for r in range(regions):
-                    through[s, r] += calls[e] * reply[e, r]
-        clients = 0
-        for o in range(origins):
-            d = demand[s, o]
-            if d > 0.0:
-                for r in range(regions):
-                    own = user_kb[s] * user_out[r] + user_in[s] + user_ms[s, r] * user_rtt[o, r]
-                    cost[clients, r] = d * (own + through[s, r])
-                share[clients] = d
+                    usd = way_usd(e, q, r, calls) + state.through[s, r]
+                    work.cost[clients, r] = state.flow[e, q] * usd
+                work.share[clients] = state.flow[e, q]
                 clients += 1
-        users = clients
-        for x in range(first[s], first[s + 1]):
-            e = incoming[x]
-            for q in range(regions):
-                if flow[e, q] > 0.0:
-                    for r in range(regions):
-                        usd = call_up[e] * call_out[q, r] + call_down[e] * call_out[r, q]
-                        usd += call_ms[e] * call_rtt[q, r] + through[s, r]
-                        cost[clients, r] = flow[e, q] * usd
-                    share[clients] = flow[e, q]
-                    clients += 1
-        if choose:
-            best_set(
-                cost, clients, fixed[s], allowed[s], least[s], most[s],
-                near, value, gain, order, sets[s],
-            )  # fmt: skip
-        for e in range(outgoing[s], outgoing[s + 1]):
-            for r in range(regions):
-                flow[e, r] = 0.0
-        paid[s] = 0.0
-        for r in range(regions):
-            load[s, r] = 0.0
-        for c in range(clients):
-            where = sets[s, 1]
-            for x in range(2, sets[s, 0] + 1):
-                r = sets[s, x]
-                if cost[c, r] < cost[c, where] or (cost[c, r] == cost[c, where] and r < where):
-                    where = r
-            if c < users:
-                paid[s] += cost[c, where]
-            load[s, where] += share[c]
-            for e in range(outgoing[s], outgoing[s + 1]):
-                flow[e, where] += calls[e] * share[c]
-        for x in range(first[s], first[s + 1]):
-            e = incoming[x]
-            for q in range(regions):
-                lowest = np.inf
-                for y in range(1, sets[s, 0] + 1):
-                    r = sets[s, y]
-                    usd = call_up[e] * call_out[q, r] + call_down[e] * call_out[r, q]
-                    usd += call_ms[e] * call_rtt[q, r] + through[s, r]
-                    lowest = min(lowest, usd)
-                reply[e, q] = lowest
+    return clients
+
+
+@inner
+def _serve(s: int, users: int, clients: int, links: Links, state: State, work: Work) -> None:
+    """Send every client to the region that suits it, and its calls onwards from there."""
+    for e in range(links.outgoing[s], links.outgoing[s + 1]):
+        for r in range(state.flow.shape[1]):
+            state.flow[e, r] = 0.0
+    state.paid[s] = 0.0
+    for r in range(state.load.shape[1]):
+        state.load[s, r] = 0.0
+    for c in range(clients):
+        where = serving(c, work.cost, state.sets[s])
+        if c < users:
+            state.paid[s] += work.cost[c, where]
+        state.load[s, where] += work.share[c]
+        for e in range(links.outgoing[s], links.outgoing[s + 1]):
+            state.flow[e, where] += links.calls[e] * work.share[c]
+
+
+@inner
+def _answer(s: int, calls: Calls, links: Links, state: State) -> None:
+    """Tell callers in every region what a call costs them."""
+    for x in range(links.first[s], links.first[s + 1]):
+        e = links.incoming[x]
+        for q in range(state.reply.shape[1]):
+            lowest = np.inf
+            for y in range(1, state.sets[s, 0] + 1):
+                r = state.sets[s, y]
+                lowest = min(lowest, way_usd(e, q, r, calls) + state.through[s, r])
+            state.reply[e, q] = lowest
+
+
+_Follow = Callable[[Ints, bool, bool, Users, Floats, Calls, Links, Rules, Work, State], None]
+
+
+def _made(stamp: int) -> _Follow:
+    def follow_pass(
+        services: Ints, choose: bool, priced: bool, users: Users, unit: Floats, calls: Calls,
+        links: Links, rules: Rules, work: Work, state: State,
+    ) -> None:  # fmt: skip
+        """Let services, one after another, answer and call; if asked, choose their sets anew.
+
+        A service finds its calls in ``flow`` and what its own calls cost in ``reply``, and writes
+        both for its neighbours. From callees to callers this keeps ``reply`` true, from callers to
+        callees ``flow``.
+
+        Args:
+            services: In the order in which they are looked at.
+            choose: Take the best set for the clients of now, not the present one.
+            priced: What a request costs in a region is given in ``through``, not found in
+                ``reply``.
+            users: Demand.
+            unit: $ per hour of one request per second inside the service, ``(S, R)``.
+            calls: What calls cost.
+            links: Who calls whom.
+            rules: By service.
+            work: Work space.
+            state: Read and written.
+        """
+        # Never so: the stamp is here to tell compiled code of older sources apart.
+        if stamp < 0:
+            return
+        for s in services:
+            if not priced:
+                _ask_onward(s, unit, links, state)
+            first = add_users(s, users, state.through, work)
+            clients = _add_callers(s, first, calls, links, state, work)
+            if choose:
+                best_set(
+                    work.cost, clients, rules.fixed[s], rules.allowed[s], rules.least[s],
+                    rules.most[s], work, state.sets[s],
+                )  # fmt: skip
+            _serve(s, first, clients, links, state, work)
+            _answer(s, calls, links, state)
+
+    return compiled(follow_pass)
+
+
+follow_pass = _made(STAMP)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from ml.placement.graph.kernel import DEPTH, cheapest_callers, dual_pass
-from ml.placement.graph.kernel_follow import follow_pass
+from ml.placement.graph.kernel import Answers, cheapest_callers, dual_pass
+from ml.placement.graph.kernel_follow import State, follow_pass
+from ml.placement.graph.kernel_types import DEPTH, Calls, Links, Rules, Users, Work
 from ml.placement.graph.problem import GraphProblem
+from ml.placement.kernel.jit import side_by_side
 from ml.placement.problem.instance import Flags, Floats, Ints
 
 _FLOAT_SLACK = 1e-11
-# Long lists of arrays are passed in groups, which a type checker cannot match with parameters.
-_answer_cheapest: Any = cheapest_callers
-_price: Any = dual_pass
-_follow: Any = follow_pass
+_AT_ONCE = 250
+"""Services, or calls, of one part of a pass: parts run side by side."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,12 @@ class Passes:
 
     problem: GraphProblem
 
-    @cached_property
-    def _work(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Ints]:
+    def _new_work(self) -> Work:
         one = self.problem
         regions, origins = one.unit.shape[1], one.demand.shape[1]
         callers = int(np.diff(one.incoming[1]).max(initial=0))
         width = origins + callers * (regions + 1)
-        return (
+        return Work(
             np.zeros((width, regions)),
             np.zeros(width),
             np.zeros((DEPTH, width)),
@@ -58,19 +56,28 @@ class Passes:
         )
 
     @cached_property
-    def _users(self) -> tuple[Floats, ...]:
-        one = self.problem
-        return one.demand, one.user_kb, one.user_in, one.user_ms, one.user_out, one.user_rtt
+    def _work(self) -> Work:
+        return self._new_work()
 
     @cached_property
-    def _calls(self) -> tuple[Floats, ...]:
+    def _users(self) -> Users:
         one = self.problem
-        return one.call_up, one.call_down, one.call_ms, one.call_out, one.call_rtt
+        return Users(one.demand, one.user_kb, one.user_in, one.user_ms, one.user_out, one.user_rtt)
 
     @cached_property
-    def _rules(self) -> tuple[Floats, Flags, Ints, Ints]:
+    def _calls(self) -> Calls:
         one = self.problem
-        return one.fixed, one.allowed, one.least, one.most
+        return Calls(one.call_up, one.call_down, one.call_ms, one.call_out, one.call_rtt)
+
+    @cached_property
+    def _links(self) -> Links:
+        one = self.problem
+        return Links(one.calls, one.call_total, *one.incoming, one.outgoing)
+
+    @cached_property
+    def _rules(self) -> Rules:
+        one = self.problem
+        return Rules(one.fixed, one.allowed, one.least, one.most)
 
     @cached_property
     def _onward(self) -> csr_array:
@@ -111,14 +118,23 @@ class Passes:
         n, edges = len(one.total), len(one.caller)
         borrowed = np.zeros_like(price)
         callers = np.zeros(price.shape, dtype=np.int64)
-        _answer_cheapest(*self._calls, price, borrowed, callers)
+        users, calls, links, rules = self._users, self._calls, self._links, self._rules
+
+        def ask(e: int) -> None:
+            cheapest_callers(e, min(edges, e + _AT_ONCE), calls, price, borrowed, callers)
+
+        side_by_side(ask, range(0, edges, _AT_ONCE))
         through = one.unit + one.vcpu[:, None] * rent + np.asarray(self._onward @ price)
         sets, values = np.zeros((n, DEPTH + 1), dtype=np.int64), np.zeros(n)
         load, served = np.zeros_like(through), np.zeros(edges, dtype=np.int64)
-        _price(
-            *self._users, through, borrowed, one.call_total, *one.incoming, *self._rules,
-            *self._work, sets, values, load, served,
-        )  # fmt: skip
+        answers = Answers(sets, values, load, served)
+
+        def place(s: int) -> None:
+            upto, work = min(n, s + _AT_ONCE), self._new_work()
+            dual_pass(s, upto, users, through, borrowed, links, rules, work, answers)
+
+        # Each part writes what belongs to its own services: the order of the parts is free.
+        side_by_side(place, range(0, n, _AT_ONCE))
         limited = rent > 0
         scarce = math.fsum(rent[limited] * one.capacity[limited])
         size = math.fsum(np.abs(values)) + math.fsum(
@@ -180,13 +196,12 @@ class Passes:
     def _follow(
         self, order: Ints, sets: Ints, rent: Floats, *, choose: bool, priced: bool = False
     ) -> None:
-        one = self.problem
-        unit = one.unit + one.vcpu[:, None] * rent
+        unit = self.problem.unit + self.problem.vcpu[:, None] * rent
         through, paid, load = self._state
-        _follow(
-            order, choose, priced, *self._users, unit, one.calls, *self._calls, *one.incoming,
-            one.outgoing, *self._rules, *self._work, through, self.reply, self._flow, sets, paid,
-            load,
+        state = State(through, self.reply, self._flow, sets, paid, load)
+        follow_pass(
+            order, choose, priced, self._users, unit, self._calls, self._links, self._rules,
+            self._work, state,
         )  # fmt: skip
 
 

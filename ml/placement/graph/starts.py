@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ml.placement.graph.kernel import DEPTH
+from ml.placement.graph.kernel_types import DEPTH
 from ml.placement.graph.problem import GraphProblem
 from ml.placement.problem.instance import Flags, Floats, Ints
 

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 try:
     from numba import njit
-except ImportError:  # numba is only needed for large fleets
+except ImportError:  # without it the same functions run as they are, slowly
     njit = None
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-# No reference counts: nothing compiled here makes an array, and counting took two thirds of the
-# time. Division follows NumPy, not Python: every divisor is checked by the caller.
+# Division follows NumPy, not Python: every divisor is checked by the caller. No reference counts:
+# few loops make an array, and counting took two thirds of the time.
 _OPTIONS = {"error_model": "numpy", "_nrt": False}
+_MAKES_ARRAYS = {"error_model": "numpy"}
 
 
 def is_available() -> bool:
@@ -69,13 +70,22 @@ def compiled(function: _F) -> _F:
     :func:`source_stamp`, or a change in a function that it calls goes unnoticed. It runs without
     Python's lock, so threads that write different arrays run side by side.
     """
+    return _kept(function, _OPTIONS)
+
+
+def making_arrays(function: _F) -> _F:
+    """Compile like :func:`compiled` a function that makes arrays of its own."""
+    return _kept(function, _MAKES_ARRAYS)
+
+
+def _kept(function: _F, options: dict[str, Any]) -> _F:
     if njit is None:
         return function
     try:
-        found: _F = njit(cache=True, nogil=True, **_OPTIONS)(function)
+        found: _F = njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:
         # No place to keep it: slower to start, otherwise the same.
-        found = njit(nogil=True, **_OPTIONS)(function)
+        found = njit(nogil=True, **options)(function)
     return found
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ml.placement.bench.fleet import bench_fleet
-from ml.placement.graph.kernel import DEPTH, best_set
+from ml.placement.graph.kernel_set import best_set
+from ml.placement.graph.kernel_types import DEPTH, Work
 from ml.placement.graph.passes import Passes, members
 from ml.placement.graph.problem import GraphProblem, evaluate_graph, graph_problem
 from ml.placement.graph.solve import solve_graph, solve_problem
@@ -50,9 +51,8 @@ def test_search_of_one_service_finds_the_best_of_all_sets() -> None:
         found = np.zeros(DEPTH + 1, dtype=np.int64)
         near, value = np.zeros((DEPTH, clients)), np.zeros((DEPTH, regions))
         gain = np.zeros((DEPTH + 1, regions))
-        reached = best_set(
-            cost, clients, fixed, allowed, least, most, near, value, gain, order, found
-        )
+        work = Work(cost, np.zeros(clients), near, value, gain, order)
+        reached = best_set(cost, clients, fixed, allowed, least, most, work, found)
         sets = [
             list(a)
             for k in range(least, most + 1)
