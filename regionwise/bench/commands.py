@@ -73,7 +73,7 @@ def placement(
         float | None, typer.Option(help="Seconds; the best plan so far then counts.")
     ] = None,
     compare: Annotated[
-        float | None, typer.Option(help="Seconds for HiGHS on the whole programme, side by side.")
+        float | None, typer.Option(help="Seconds for HiGHS and for CP-SAT, side by side.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.placement.bench.baselines import Measures, baselines, measure
 from ml.placement.bench.fleet import bench_fleet
-from ml.placement.bench.whole import plain, solve_whole_programme
+from ml.placement.bench.whole import Whole, plain, solve_whole_programme, solve_with_cpsat
 from ml.placement.check.checker import check_plan
 from ml.placement.columns.dual import Progress
 from ml.placement.columns.fleet import FleetProblem, fleet_problem, solve_fleet
@@ -28,6 +28,8 @@ from regionwise.exits import Exit, Stop
 # The second reading of a plan is plain Python: above this it takes minutes.
 _CHECKER_SERVICES = 2_000
 _MICRO = 1e6
+_WORKERS = 2
+"""Threads given to CP-SAT; HiGHS gets one."""
 
 Say = Callable[[str], None]
 
@@ -53,8 +55,8 @@ def run(
         capacity: Limit the busiest half of the regions.
         call_graph: Services call each other; another solver places them.
         time_limit: Seconds after which the best plan so far counts, an emergency stop.
-        compare: Seconds for HiGHS on the whole programme, for the same fleet made plain enough
-            for both; no comparison by default.
+        compare: Seconds for HiGHS and for CP-SAT on the whole programme, for the same fleet made
+            plain enough for all; no comparison by default.
         as_json: Return JSON instead of lines.
         say: Told what is being done.
 
@@ -201,29 +203,49 @@ def _graph(instance: Instance, _seed: int, time_limit: float | None, say: Say) -
 
 
 def _compared(instance: Instance, seconds: float, say: Say) -> dict[str, Any]:
-    """Solve the plain form of the fleet by both: what an integer programme can express."""
+    """Solve the plain form of the fleet by all: what an integer programme can express."""
     simple = plain(instance)
     begun = time.perf_counter()
     problem = fleet_problem(simple)
     ours = solve_fleet(problem)
     took = time.perf_counter() - begun
-    say(f"whole programme to HiGHS, {seconds:g} s …")
-    begun = time.perf_counter()
-    whole = solve_whole_programme(simple, problem.today, seconds)
-    return {
+    found: dict[str, Any] = {
         "plans": {
             "upper_usd": ours.upper_micro / _MICRO,
             "lower_usd": ours.lower_micro / _MICRO,
             "gap_share": ours.gap,
             "seconds": took,
-        },
-        "highs": {
-            **asdict(whole),
-            "gap_share": relative_gap(whole.upper_usd, whole.lower_usd)
-            if math.isfinite(whole.upper_usd)
-            else math.inf,
-            "seconds": time.perf_counter() - begun,
-        },
+        }
+    }
+    others: dict[str, Callable[[], Whole]] = {
+        "highs": lambda: solve_whole_programme(simple, problem.today, seconds),
+        "cp_sat": lambda: solve_with_cpsat(simple, problem.today, seconds, _WORKERS),
+    }
+    for name, solve in others.items():
+        say(f"whole programme to {name}, {seconds:g} s …")
+        begun = time.perf_counter()
+        try:
+            whole = solve()
+        except ModuleNotFoundError as error:
+            say(str(error))
+            found[name] = {"status": str(error)}
+            continue
+        spent = time.perf_counter() - begun
+        found[name] = _beside(whole, spent, ours.gap, took)
+    return found
+
+
+def _beside(whole: Whole, seconds: float, gap: float, took: float) -> dict[str, Any]:
+    """Return what a general solver found, and what ours took of its time and left of its gap."""
+    theirs = math.inf
+    if math.isfinite(whole.upper_usd) and math.isfinite(whole.lower_usd):
+        theirs = relative_gap(whole.upper_usd, whole.lower_usd)
+    return {
+        **asdict(whole),
+        "gap_share": theirs,
+        "seconds": seconds,
+        "plans_seconds_ratio": took / seconds,
+        "plans_gap_ratio": gap / theirs if theirs > 0 else math.inf,
     }
 
 

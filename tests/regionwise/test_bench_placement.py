@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from ml.placement.bench import whole
+from ml.placement.bench.fleet import bench_fleet
+from ml.placement.columns.fleet import fleet_problem
 from regionwise.bench import placement
 from regionwise.bench.commands import bench
 from regionwise.exits import Exit, Stop
@@ -32,11 +37,39 @@ def test_large_fleets_are_checked_by_the_numpy_evaluation(monkeypatch: pytest.Mo
     assert found["check"]["is_ok"]
 
 
-def test_a_general_solver_runs_side_by_side() -> None:
-    found = json.loads(placement.run(12, 3, seed=2, capacity=True, compare=5.0, as_json=True))
-    ours, highs = found["compare"]["plans"], found["compare"]["highs"]
-    assert ours["lower_usd"] <= highs["upper_usd"] * (1 + 1e-6)
-    assert highs["lower_usd"] <= ours["upper_usd"] * (1 + 1e-6)
+def test_general_solvers_run_side_by_side_and_none_contradicts_another() -> None:
+    found = json.loads(placement.run(8, 3, seed=2, capacity=True, compare=8.0, as_json=True))
+    ours = found["compare"]["plans"]
+    for name in ("highs", "cp_sat"):
+        other = found["compare"][name]
+        assert other["rows"] > 0, other["status"]
+        assert ours["lower_usd"] <= other["upper_usd"] * (1 + 1e-6)
+        assert other["lower_usd"] <= ours["upper_usd"] * (1 + 1e-6)
+        assert other["upper_usd"] == pytest.approx(ours["upper_usd"], rel=1e-4)
+
+
+def test_a_solver_that_is_not_installed_is_named_and_the_rest_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ml.placement.bench.whole.find_spec", lambda _name: None)
+    said: list[str] = []
+    text = placement.run(5, 3, seed=2, capacity=True, compare=2.0, as_json=True, say=said.append)
+    found = json.loads(text)["compare"]
+    assert "regionwise[bench]" in found["cp_sat"]["status"]
+    assert "regionwise[bench]" in said[-1]
+    assert found["highs"]["rows"] > 0
+
+
+def test_a_solver_that_dies_has_found_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise MemoryError('too large')", encoding="utf-8")
+    monkeypatch.setattr(whole, "_CPSAT", broken)
+    simple = whole.plain(bench_fleet(5, 3))
+    found = whole.solve_with_cpsat(simple, fleet_problem(simple).today, 2.0, 1)
+    assert found.upper_usd == math.inf
+    assert "too large" in found.status
 
 
 def test_call_graphs_go_to_their_own_solver() -> None:

@@ -6,18 +6,26 @@ objectives, one latency per region. :func:`plain` takes those out of an instance
 
 from __future__ import annotations
 
+import json
+import math
+import subprocess
+import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import highspy
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csc_array
 
 from ml.placement.fleet.evaluate import Today
 from ml.placement.fleet.fleet import GB_PER_KB, SECONDS_PER_HOUR
 from ml.placement.problem.instance import Floats, Instance
 
 _CEIL_SLACK = 1e-9
+_CPSAT = Path(__file__).with_name("cpsat.py")
 # Numbers of rows and of columns, factors; and with them the limits of the rows.
 _Term = tuple[Any, Any, Any]
 _Block = tuple[Any, Any, Any, Any, Any]
@@ -70,7 +78,7 @@ def solve_whole_programme(instance: Instance, today: Today, seconds: float) -> W
         today: What moving costs.
         seconds: Time limit; without it a solver may run for days.
     """
-    lp = _model(instance, today)
+    programme = programme_of(instance, today)
     solver = highspy.Highs()
     for name, value in (
         ("output_flag", False),
@@ -81,7 +89,7 @@ def solve_whole_programme(instance: Instance, today: Today, seconds: float) -> W
         ("time_limit", seconds),
     ):
         solver.setOptionValue(name, value)
-    solver.passModel(lp)
+    solver.passModel(_lp(programme))
     solver.run()
     info = solver.getInfo()
     # Without a solution the solver reports an infinite objective: its status comes first.
@@ -90,17 +98,75 @@ def solve_whole_programme(instance: Instance, today: Today, seconds: float) -> W
         float(info.objective_function_value) if has_plan else float("inf"),
         float(info.mip_dual_bound),
         str(solver.modelStatusToString(solver.getModelStatus())),
-        int(lp.num_row_),
-        int(lp.num_col_),
+        *programme.matrix.shape,
     )
 
 
-def _model(one: Instance, today: Today) -> highspy.HighsLp:
-    rows = _Rows(one)
+def solve_with_cpsat(instance: Instance, today: Today, seconds: float, workers: int) -> Whole:
+    """Give the programme to CP-SAT in a process of its own.
+
+    Args:
+        instance: As :func:`plain` returns it.
+        today: What moving costs.
+        seconds: Time limit.
+        workers: Threads.
+
+    Raises:
+        ModuleNotFoundError: If ortools, the extra ``bench``, is not installed.
+    """
+    if find_spec("ortools") is None:
+        raise ModuleNotFoundError("ortools is not installed: pip install 'regionwise[bench]'")
+    programme = programme_of(instance, today)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "programme.npz"
+        programme.save(path)
+        command = [sys.executable, "-I", str(_CPSAT), str(path), str(seconds), str(workers)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return Whole(math.inf, -math.inf, done.stderr.strip()[-200:], *programme.matrix.shape)
+    found = json.loads(done.stdout.splitlines()[-1])
+    upper, lower = found["upper_usd"], found["lower_usd"]
+    return Whole(
+        math.inf if upper is None else upper,
+        -math.inf if lower is None else lower,
+        found["status"],
+        *programme.matrix.shape,
+    )
+
+
+@dataclass(frozen=True)
+class Programme:
+    """All columns are whole and at least 0."""
+
+    cost: Floats
+    upper: Floats
+    row_lower: Floats
+    row_upper: Floats
+    matrix: csc_array
+    offset: float
+
+    def save(self, path: Path) -> None:
+        """Write it for a solver in another process."""
+        matrix = self.matrix
+        np.savez(
+            path, cost=self.cost, upper=self.upper, row_lower=self.row_lower,
+            row_upper=self.row_upper, start=matrix.indptr, index=matrix.indices,
+            value=matrix.data, offset=self.offset,
+        )  # fmt: skip
+
+
+def programme_of(instance: Instance, today: Today) -> Programme:
+    """Return the whole choice as one integer programme.
+
+    Args:
+        instance: As :func:`plain` returns it.
+        today: What moving costs.
+    """
+    rows = _Rows(instance)
     rows.add_counts()
     rows.add_routes()
     rows.add_capacity()
-    return _lp(one, _cost(one, today), rows.blocks)
+    return _programme(instance, _cost(instance, today), rows.blocks)
 
 
 @dataclass
@@ -187,7 +253,7 @@ def _cost(one: Instance, today: Today) -> Floats:
     return np.concatenate((opened.ravel(), one.instance_usd.ravel(), routed.ravel()))
 
 
-def _lp(one: Instance, cost: Floats, blocks: list[_Block]) -> highspy.HighsLp:
+def _programme(one: Instance, cost: Floats, blocks: list[_Block]) -> Programme:
     starts = np.cumsum([0] + [len(b[3]) for b in blocks])
     rows = np.concatenate([b[0] + at for b, at in zip(blocks, starts, strict=False)])
     columns, values = (np.concatenate([b[i] for b in blocks]) for i in (1, 2))
@@ -197,16 +263,20 @@ def _lp(one: Instance, cost: Floats, blocks: list[_Block]) -> highspy.HighsLp:
     upper = np.ones(len(cost))
     upper[s * r : 2 * s * r] = np.inf
     upper[: s * r] = (one.blocker == 0).ravel()
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = len(cost), int(starts[-1])
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, np.zeros(len(cost)), upper
-    lp.row_lower_ = np.concatenate([b[3] for b in blocks])
-    lp.row_upper_ = np.concatenate([b[4] for b in blocks])
+    low, high = (np.concatenate([b[i] for b in blocks]) for i in (3, 4))
+    return Programme(cost, upper, low, high, matrix, -float(one.replica_usd.sum()))
+
+
+def _lp(programme: Programme) -> highspy.HighsLp:
+    lp, matrix = highspy.HighsLp(), programme.matrix
+    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.col_cost_, lp.offset_ = programme.cost, programme.offset
+    lp.col_lower_, lp.col_upper_ = np.zeros(matrix.shape[1]), programme.upper
+    lp.row_lower_, lp.row_upper_ = programme.row_lower, programme.row_upper
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
     lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
     lp.a_matrix_.value_ = matrix.data
     # One solution costs as an integer programme only if routes are whole too.
-    lp.integrality_ = [highspy.HighsVarType.kInteger] * len(cost)
-    lp.offset_ = -float(one.replica_usd.sum())
+    lp.integrality_ = [highspy.HighsVarType.kInteger] * matrix.shape[1]
     return lp
