@@ -37,6 +37,12 @@ def waves(snapshot: Snapshot) -> None:
                 )
             ],
             "Slowed in passing": found["slowed_services"],
+            "Elsewhere for a while": [
+                words.DASH if not count else f"{int(count)} ({words.usd(usd, signed=True)}/month)"
+                for count, usd in zip(
+                    found["temporary_services"], found["temporary_monthly_cost_usd"], strict=True
+                )
+            ],
         }
     )
     parts.table(
@@ -48,6 +54,14 @@ def waves(snapshot: Snapshot) -> None:
             "Mean latency after it, ms": st.column_config.NumberColumn(format="%.2f"),
         },
     )
+    begun = moves[moves["stay_monthly_cost_usd"].notna()]
+    if len(begun):
+        usd = words.usd(begun["stay_monthly_cost_usd"].astype(float).sum(), signed=True)
+        st.info(
+            f"{words.plural(begun['service_id'].nunique(), 'service')} step aside to a temporary "
+            f"region until there is room: {usd} a month of bill while all of these stays last. "
+            "In the list of moves such steps are marked and say which wave ends them."
+        )
     locked = moves[moves["is_deadlock"]]
     if len(locked):
         count = words.plural(locked["service_id"].nunique(), "service")

@@ -419,11 +419,12 @@ PLACEMENT_FRONTIER = Table(
 
 PLACEMENT_MOVES = Table(
     "placement_moves",
-    ("service_id", "region_id"),
+    ("service_id", "region_id", "step"),
     "Every region a service gains or gives up, in the wave that makes every state legal.",
     (
         _SERVICE,
         _REGION,
+        _c("step", "bigint", "Which change of the service there, from 1.", low=1),
         _c("change", "text", "What happens there.", values=("add", "remove")),
         _c("wave", "bigint", "Wave, from 1; null for a deadlock.", required=False, low=1),
         _c("unit", "text", "Service that names the group moving together."),
@@ -433,6 +434,14 @@ PLACEMENT_MOVES = Table(
         _c("migration_usd", "usd", "One-off transfer of state.", low=0),
         _c("payback_days", "double", "Until the saving has paid it.", required=False, low=0),
         _c("is_reversible", "boolean", "Undoing it copies no state."),
+        _c("is_temporary", "boolean", "Begins or ends a stay elsewhere that makes room."),
+        _c("until_wave", "bigint", "Wave that ends the stay.", required=False, low=1),
+        _c(
+            "stay_usd_per_month",
+            "usd",
+            "What the stay adds to the bill while it lasts, on its first row.",
+            required=False,
+        ),
     ),
     may_be_empty=True,
 )
@@ -457,6 +466,8 @@ PLACEMENT_WAVES = Table(
         ),
         _c("fullest_region_id", "text", "That region.", required=False),
         _c("newly_broken_services", "bigint", "Services whose rules it breaks on the way.", low=0),
+        _c("temporary_services", "bigint", "Services that stay elsewhere for a while.", low=0),
+        _c("temporary_usd_per_month", "usd", "What their stays add to the bill."),
     ),
     may_be_empty=True,
 )

@@ -107,7 +107,7 @@ def _lasting_rows(
     )
     return [
         metric_row(
-            Place("model", name, "placements", "latency_p95"),
+            Place("model", name, "all", "latency_p95"),
             metric,
             float(np.mean(values)) if len(values) else float("nan"),
             rows=len(values),

@@ -125,6 +125,8 @@ def _waves(moving: int, regions: list[str], as_of: datetime) -> list[Row]:
             "peak_capacity_share": 0.9 if i else None,
             "fullest_region_id": regions[0] if i else None,
             "slowed_services": 0,
+            "temporary_services": int(i == 1),
+            "temporary_monthly_cost_usd": 12.0 * (i == 1),
             "as_of": as_of,
         }
         for i in range(moving + 1)
@@ -136,6 +138,7 @@ def _moves(moving: int, regions: list[str], as_of: datetime) -> list[Row]:
         {
             "service_id": f"svc-{i:03d}",
             "region_id": regions[i % len(regions)],
+            "change_number": 1,
             "change": ("add", "remove")[i % 2],
             "wave": None if i == 2 else i + 1,
             "unit_service_id": f"svc-{i:03d}",
@@ -145,6 +148,9 @@ def _moves(moving: int, regions: list[str], as_of: datetime) -> list[Row]:
             "migration_cost_usd": 4.0,
             "payback_days": None if i == 1 else 12.0,
             "is_reversible": i != 1,
+            "is_temporary": i == 0,
+            "until_wave": 2 if i == 0 else None,
+            "stay_monthly_cost_usd": 12.0 if i == 0 else None,
             "as_of": as_of,
         }
         for i in range(moving)

@@ -19,6 +19,8 @@ final as (
         found.peak_capacity_share,
         found.fullest_region_id,
         found.newly_broken_services as slowed_services,
+        found.temporary_services,
+        found.temporary_usd_per_month as temporary_monthly_cost_usd,
         observation_window.as_of_at as as_of
     from found
     cross join observation_window

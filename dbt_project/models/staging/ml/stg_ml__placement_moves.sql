@@ -8,6 +8,7 @@ final as (
     select
         service_id,
         region_id,
+        step,
         change,
         wave,
         unit,
@@ -16,7 +17,10 @@ final as (
         instances,
         migration_usd,
         payback_days,
-        is_reversible
+        is_reversible,
+        is_temporary,
+        until_wave,
+        stay_usd_per_month
     from source
 )
 

@@ -14,7 +14,9 @@ final as (
         n1_served_share,
         peak_capacity_share,
         fullest_region_id,
-        newly_broken_services
+        newly_broken_services,
+        temporary_services,
+        temporary_usd_per_month
     from source
 )
 
