@@ -14,6 +14,8 @@ from ml.experiment.metrics import Floats
 
 DAYS = "feat_latency__service_region_days"
 CALLS = "feat_placement__calls"
+# Single rows are set aside by the checks on raw data, some with a neighbour; a move lasts.
+GAP_DAYS = 3
 
 
 @dataclass(frozen=True)
@@ -102,34 +104,71 @@ def _calls(features: FeatureReader, ids: tuple[str, ...]) -> NDArray[np.bool_] |
 
 
 def make_panel(rows: pd.DataFrame, first_on: date) -> Panel:
-    """Build the panel from service_id, region_id, day, observed_ms, requests_served."""
+    """Build the panel from service_id, region_id, day, observed_ms, requests_served.
+
+    A region whose row is missing on a few days (set aside, or nothing was served) did not leave:
+    its days are bridged by those around them. A day on which a service has no row stays unknown.
+    """
     ids = tuple(sorted(map(str, rows["service_id"].unique())))
-    position = {service: index for index, service in enumerate(ids)}
-    days = int(rows["day"].max()) + 1
-    shape = (len(ids), days)
-    service = rows["service_id"].map(position).to_numpy()
-    day = rows["day"].to_numpy()
-    served = rows["requests_served"].to_numpy(dtype=np.float64)
-    spent = served * rows["observed_ms"].to_numpy(dtype=np.float64)
-    requests, waited = np.zeros(shape), np.zeros(shape)
-    np.add.at(requests, (service, day), np.nan_to_num(served))
-    np.add.at(waited, (service, day), np.nan_to_num(spent))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(np.where(requests > 0, waited / requests, np.nan))
-    logs = np.where(np.isfinite(logs), logs, np.nan)
-    return Panel(ids, first_on, logs, requests, _moves(rows, position))
-
-
-def _moves(rows: pd.DataFrame, position: dict[str, int]) -> tuple[Move, ...]:
-    ordered = rows.sort_values(["service_id", "day", "region_id"])
-    sets = ordered.groupby(["service_id", "day"], sort=True)["region_id"].agg(
-        lambda regions: ", ".join(map(str, regions))
+    regions = tuple(sorted(map(str, rows["region_id"].unique())))
+    shape = (len(ids), len(regions), int(rows["day"].max()) + 1)
+    at = (
+        rows["service_id"].map({name: index for index, name in enumerate(ids)}).to_numpy(),
+        rows["region_id"].map({name: index for index, name in enumerate(regions)}).to_numpy(),
+        rows["day"].to_numpy(),
     )
+    served = np.nan_to_num(rows["requests_served"].to_numpy(dtype=np.float64))
+    spent = np.nan_to_num(served * rows["observed_ms"].to_numpy(dtype=np.float64))
+    requests, waited, ran = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+    np.add.at(requests, at, served)
+    np.add.at(waited, at, spent)
+    ran[at] = True
+    known = np.asarray(ran.any(axis=1))
+    stays = bridge(ran)
+    missing = stays & ~ran & known[:, None, :]
+    for service, region in np.argwhere(missing.any(axis=2)):
+        gaps, seen = (np.flatnonzero(part[service, region]) for part in (missing, ran))
+        for values in (requests, waited):
+            values[service, region, gaps] = np.interp(gaps, seen, values[service, region, seen])
+    load, wait = requests.sum(axis=1), waited.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.where(known & (load > 0), wait / load, np.nan))
+    logs = np.where(np.isfinite(logs), logs, np.nan)
+    return Panel(ids, first_on, logs, load, _moves(stays, known, regions))
+
+
+def bridge(ran: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill absences of at most :data:`GAP_DAYS` days, at either end too; shape (..., D).
+
+    Example:
+        >>> bridge(np.array([1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0], dtype=bool)).astype(int)
+        array([1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1])
+    """
+    days = ran.shape[-1]
+    index = np.arange(days)
+    last = np.maximum.accumulate(np.where(ran, index, -1), axis=-1)
+    following = np.where(ran, index, days)
+    following = np.minimum.accumulate(following[..., ::-1], axis=-1)[..., ::-1]
+    # The day before the first and the day after the last belong to nobody.
+    length = following - last - 1
+    result: NDArray[np.bool_] = ran | ((length <= GAP_DAYS) & ran.any(axis=-1, keepdims=True))
+    return result
+
+
+def _moves(
+    stays: NDArray[np.bool_], known: NDArray[np.bool_], regions: tuple[str, ...]
+) -> tuple[Move, ...]:
+    """Return every day on which a service's regions are others than on its last known day."""
+
+    def names(service: int, day: int) -> str:
+        return ", ".join(regions[index] for index in np.flatnonzero(stays[service, :, day]))
+
     found: list[Move] = []
-    for service, days in sets.groupby(level=0, sort=True):
-        series = days.droplevel(0)
-        before = series.shift()
+    for service in range(len(stays)):
         # A day without rows is a gap in the data, not a move.
-        for day in series.index[(series != before) & before.notna()]:
-            found.append(Move(position[str(service)], int(day), str(before[day]), str(series[day])))
+        days = np.flatnonzero(known[service])
+        sets = stays[service][:, days]
+        for step in np.flatnonzero((sets[:, 1:] != sets[:, :-1]).any(axis=0)):
+            before, day = int(days[step]), int(days[step + 1])
+            found.append(Move(service, day, names(service, before), names(service, day)))
     return tuple(found)

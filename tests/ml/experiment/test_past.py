@@ -79,6 +79,29 @@ def test_a_panel_knows_days_gaps_and_moves() -> None:
     assert panel.traffic().sum() == pytest.approx(1.0)
 
 
+def test_a_row_that_is_missing_is_not_a_move() -> None:
+    """A service in two regions; one row is set aside in the middle, one on the last day."""
+    rows = pd.DataFrame(
+        [
+            ("s", region, day, ms + day, requests)
+            for day in range(20)
+            for region, ms, requests in (("a", 10.0, 300), ("b", 100.0, 100))
+            if (region, day) not in (("b", 7), ("b", 8), ("b", 19))
+        ]
+        + [("s", "c", day, 50.0, 400) for day in range(12, 20)],
+        columns=["service_id", "region_id", "day", "observed_ms", "requests_served"],
+    )
+    panel = make_panel(rows, START)
+    assert [(m.day, m.from_regions, m.to_regions) for m in panel.moves] == [(12, "a, b", "a, b, c")]
+    # Bridged by the days around it: requests 100 at 107 ms beside 300 at 17 ms.
+    assert math.exp(panel.logs[0, 7]) == pytest.approx((300 * 17 + 100 * 107) / 400)
+    assert panel.requests[0, 7] == 400
+    # At the end the last known day stands in.
+    assert panel.requests[0, 19] == 800
+    longer = rows[~((rows["region_id"] == "b") & rows["day"].between(5, 8))]
+    assert len(make_panel(longer, START).moves) == 3
+
+
 def test_two_regions_weigh_by_their_requests() -> None:
     rows = pd.DataFrame(
         {
@@ -292,7 +315,7 @@ def test_the_shadow_shows_a_number_only_if_it_foretold_the_past(settings: Any) -
 def test_placebos_are_of_the_services_that_stood_still(settings: Any) -> None:
     """A fleet in which every service moves all the time has nothing to compare with."""
     rows = _rows(0.0)
-    rows["region_id"] = np.where(rows["day"] % 2 == 0, "a", "b")
+    rows["region_id"] = np.where(rows["day"] // 5 % 2 == 0, "a", "b")
     panel = make_panel(rows, START)
     reader = MoveReader(panel, settings.observational, np.random.default_rng(1))
     assert isinstance(reader.read(0, MOVED_ON, "rolled_out"), str)
