@@ -127,9 +127,10 @@ def user_rates(
     common = np.exp(trend) * _flash(seed, direct, days, p)
     common *= np.repeat(services.alive(np.arange(days))[direct], 24, axis=1)
     for o, offset in enumerate(offsets):
+        waves = ar1(normal(seed, "demand", counter(direct[:, None], o, t)), p.phi)
         for i, s in enumerate(direct):
             sd = users.noise_sd[s]
-            noise = sd * ar1(normal(seed, "demand", counter(s, o, t)), p.phi) - sd * sd / 2
+            noise = sd * waves[i] - sd * sd / 2
             curve = profile(bool(services.is_business[s]), users.weekend[s], offset, hours)
             level = users.base_rps[s] * users.origin_share[s, o]
             rates[s, o] = level * curve * np.exp(noise) * common[i]

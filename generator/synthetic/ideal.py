@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 
 from generator.synthetic.foundation import Foundation
 from generator.synthetic.physics import (
@@ -117,6 +117,6 @@ def _p95_over_mean(setting: Setting, latency: Latency) -> Floats:
     inside = np.maximum(mean(latency.inside_ms), 1e-6)
     spread = np.maximum(mean(latency.work_variance_ms2 + latency.wait.variance_ms2), 1e-9)
     network = mean(np.broadcast_to(daily_network_ms(setting)[..., None], load.shape))
-    high = gamma.ppf(0.95, inside**2 / spread, scale=spread / inside)
+    high = gammaincinv(inside**2 / spread, 0.95) * (spread / inside)
     found: Floats = (network + high) / (network + inside)
     return found

@@ -54,3 +54,13 @@ def test_ar1_is_stationary_and_a_prefix_of_a_longer_one() -> None:
     assert (x[:, :100] == ar1(z[:, :100], 0.9)).all()
     assert abs(x.var() - 1) < 0.05
     assert abs((x[:, 1:] * x[:, :-1]).mean() / x.var() - 0.9) < 0.02
+
+
+def test_ar1_has_the_bits_of_the_reference_filter_for_one_series_and_for_many() -> None:
+    from scipy.signal import lfilter
+
+    for shape in ((40,), (3, 40), (2, 3, 40)):
+        z = normal(1, "z", np.arange(np.prod(shape), dtype=np.uint64)).reshape(shape)
+        scaled = z * np.sqrt(1 - 0.6 * 0.6)
+        scaled[..., 0] = z[..., 0]
+        assert np.array_equal(ar1(z, 0.6), lfilter([1.0], [1.0, -0.6], scaled, axis=-1))
