@@ -85,26 +85,25 @@ class Passes:
         return csr_array((one.calls, (one.caller, np.arange(shape[1]))), shape=shape)
 
     @cached_property
-    def _orders(self) -> tuple[Ints, Ints]:
+    def orders(self) -> tuple[Ints, Ints]:
+        """All services from callers to callees, and the other way round."""
         layers = self.problem.layers
         return np.concatenate(layers), np.concatenate(layers[::-1])
 
     @cached_property
-    def reply(self) -> Floats:
-        """$ per hour of one call per second made in a region, ``(E, R)``."""
-        return np.zeros((len(self.problem.caller), self.problem.unit.shape[1]))
-
-    @cached_property
-    def _flow(self) -> Floats:
-        return np.zeros_like(self.reply)
-
-    @cached_property
-    def _state(self) -> tuple[Floats, Floats, Floats]:
-        return np.zeros_like(self.problem.unit), np.zeros(len(self.problem.total)), self._load
-
-    @cached_property
-    def _load(self) -> Floats:
-        return np.zeros_like(self.problem.unit)
+    def state(self) -> State:
+        """What the passes so far left; a pass reads and writes it."""
+        one = self.problem
+        shape = len(one.caller), one.unit.shape[1]
+        none = np.zeros((len(one.total), DEPTH + 1), dtype=np.int64)
+        return State(
+            np.zeros_like(one.unit),
+            np.zeros(shape),
+            np.zeros(shape),
+            none,
+            np.zeros(len(one.total)),
+            np.zeros_like(one.unit),
+        )
 
     def dual(self, price: Floats, rent: Floats) -> DualPoint:
         """Return the bound at prices of calls and of vCPU.
@@ -154,9 +153,9 @@ class Passes:
             rent: $ per vCPU-hour.
         """
         sets = point.sets.copy()
-        self._flow[:] = 0.0
-        self._state[0][:] = point.through
-        self._follow(self._orders[0], sets, rent, choose=True, priced=True)
+        self.state.flow[:] = 0.0
+        self.state.through[:] = point.through
+        self.follow(self.orders[0], sets, self.unit_usd(rent), choose=True, priced=True)
         return sets
 
     def settled(self, sets: Ints, rent: Floats, sweeps: int) -> tuple[Ints, float]:
@@ -171,14 +170,14 @@ class Passes:
             sweeps: Most sweeps.
         """
         sets = sets.copy()
-        down, up = self._orders
-        self._follow(up, sets, rent, choose=False)
-        self._follow(down, sets, rent, choose=False)
+        (down, up), unit = self.orders, self.unit_usd(rent)
+        self.follow(up, sets, unit, choose=False)
+        self.follow(down, sets, unit, choose=False)
         best = math.inf
         for _ in range(sweeps):
-            self._follow(up, sets, rent, choose=True)
+            self.follow(up, sets, unit, choose=True)
             cost = self.cost(sets)
-            self._follow(down, sets, rent, choose=False)
+            self.follow(down, sets, unit, choose=False)
             if cost >= best * (1.0 - 1e-7):
                 break
             best = cost
@@ -187,18 +186,29 @@ class Passes:
     def cost(self, sets: Ints) -> float:
         """Return cost with rent at the state of the last pass."""
         one = self.problem
-        return float(self._state[1].sum() + (one.fixed * sets[:, 0] - one.spared).sum())
+        return float(self.state.paid.sum() + (one.fixed * sets[:, 0] - one.spared).sum())
 
     def use(self) -> Floats:
         """Return vCPU by region at the state of the last pass, ``(R,)``."""
-        return np.asarray((self.problem.vcpu[:, None] * self._load).sum(axis=0))
+        return np.asarray((self.problem.vcpu[:, None] * self.state.load).sum(axis=0))
 
-    def _follow(
-        self, order: Ints, sets: Ints, rent: Floats, *, choose: bool, priced: bool = False
+    def unit_usd(self, rent: Floats) -> Floats:
+        """Return $ per hour of one request per second inside each service with rent, ``(S, R)``."""
+        return np.asarray(self.problem.unit + self.problem.vcpu[:, None] * rent)
+
+    def follow(
+        self, order: Ints, sets: Ints, unit: Floats, *, choose: bool, priced: bool = False
     ) -> None:
-        unit = self.problem.unit + self.problem.vcpu[:, None] * rent
-        through, paid, load = self._state
-        state = State(through, self.reply, self._flow, sets, paid, load)
+        """Let services answer and call in order, and choose their sets if asked.
+
+        Args:
+            order: Services.
+            sets: Of all services, changed in place.
+            unit: As :meth:`unit_usd` returns it.
+            choose: Whether they choose.
+            priced: Whether what a request costs onwards is given in the state.
+        """
+        state = self.state._replace(sets=sets)
         follow_pass(
             order, choose, priced, self._users, unit, self._calls, self._links, self._rules,
             self._work, state,

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from ml.placement.graph.exchange import exchanged
 from ml.placement.graph.passes import DualPoint, Passes, members
 from ml.placement.graph.problem import (
     PROBLEM,
@@ -27,7 +28,7 @@ from ml.placement.graph.problem import (
 from ml.placement.graph.starts import nearest_starts
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 
-_STEP, _SHRINK, _PATIENCE, _MEMORY = 1.0, 0.7, 15, 0.7
+_STEP, _SHRINK, _PATIENCE, _MEMORY = 1.0, 0.75, 20, 0.7
 _STEP_MIN = 1e-3
 _SERVICE_ITERATIONS_MAX, _ITERATIONS_MAX = 8_000_000, 3_000
 _BUILD_EVERY, _SWEEPS = 20, 30
@@ -123,6 +124,10 @@ def solve_problem(
         climb.step(point, best.cost)
     last = passes.dual(climb.best_price, climb.best_rent)
     _try(passes, best, passes.built(last, climb.best_rent), climb.best_rent)
+    if not np.isfinite(problem.capacity).any():
+        best.sets, best.cost = exchanged(
+            passes, best.sets, lambda cost: _why_stop(climb, cost, deadline) in ("gap", "time")
+        )
     return _solution(problem, best, climb, iteration + 1, stop)
 
 
@@ -146,7 +151,7 @@ def _solution(
 def _prices(passes: Passes, sets: Ints, rent: Floats) -> Floats:
     """Return what calls cost in a plan: the prices to begin with."""
     passes.settled(sets, rent, 1)
-    return passes.reply.copy()
+    return passes.state.reply.copy()
 
 
 def _try(passes: Passes, best: _Best, sets: Ints, rent: Floats) -> None:

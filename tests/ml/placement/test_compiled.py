@@ -32,7 +32,7 @@ passes, rent = Passes(problem), np.full(4, 0.002)
 for sets in nearest_starts(problem):
     sets, cost = passes.settled(sets, rent, 5)
     print(repr(cost), sets.tolist(), passes.use().tolist())
-point = passes.dual(passes.reply.copy(), 0.0 * rent)
+point = passes.dual(passes.state.reply.copy(), 0.0 * rent)
 print(repr(point.lower_usd), point.edge_slope.tolist(), passes.built(point, rent).tolist())
 for seed in range(4):
     for drawn in (small_medians(seed, 9, 3), small_warehouses(seed, 6, 7)):

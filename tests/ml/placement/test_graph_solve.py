@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from ml.placement.bench.fleet import bench_fleet
+from ml.placement.graph.exchange import exchanged
 from ml.placement.graph.kernel_set import best_set
 from ml.placement.graph.kernel_types import DEPTH, Work
 from ml.placement.graph.passes import Passes, members
 from ml.placement.graph.problem import GraphProblem, evaluate_graph, graph_problem
 from ml.placement.graph.solve import solve_graph, solve_problem
+from ml.placement.graph.starts import nearest_starts
 
 
 def _problem(services: int, regions: int, seed: int) -> GraphProblem:
@@ -105,7 +107,7 @@ def _problem_prices(problem: GraphProblem) -> np.ndarray:
         chosen = _all_sets(problem, s)[0]
         sets[s, 0], sets[s, 1 : 1 + len(chosen)] = len(chosen), chosen
     passes.settled(sets, np.zeros(problem.unit.shape[1]), 1)
-    return passes.reply.copy()
+    return passes.state.reply.copy()
 
 
 def test_cost_of_the_search_is_the_cost_of_following_every_request() -> None:
@@ -122,6 +124,33 @@ def test_cost_of_the_search_is_the_cost_of_following_every_request() -> None:
         honest = evaluate_graph(problem, plan)
         assert cost == pytest.approx(honest.total_usd, rel=1e-10)
         np.testing.assert_allclose(passes.use(), honest.use_vcpu, rtol=1e-9, atol=1e-9)
+
+
+def test_joint_moves_only_help_and_what_they_cost_is_what_following_every_request_costs() -> None:
+    saved = 0.0
+    for seed in range(3):
+        problem = _problem(150, 6, seed)
+        passes = Passes(problem)
+        first, before = passes.settled(next(nearest_starts(problem)), np.zeros(6), 30)
+        sets, cost = exchanged(passes, first, lambda _cost: False)
+        honest = evaluate_graph(problem, members(sets, 6)).total_usd
+        assert cost == pytest.approx(honest, rel=1e-10)
+        again, same = exchanged(Passes(problem), first, lambda _cost: False)
+        assert same == cost
+        np.testing.assert_array_equal(again, sets)
+        assert cost <= before
+        saved = max(saved, 1.0 - cost / before)
+    assert saved > 1e-3
+
+
+def test_joint_moves_end_where_the_cost_is_enough() -> None:
+    problem = _problem(60, 5, 1)
+    passes = Passes(problem)
+    sets, cost = passes.settled(next(nearest_starts(problem)), np.zeros(5), 30)
+    asked: list[float] = []
+    same, _ = exchanged(passes, sets, lambda found: asked.append(found) is None)
+    assert asked == [pytest.approx(cost)]
+    np.testing.assert_array_equal(same, sets)
 
 
 def test_gap_is_small_and_repeats_at_company_size() -> None:
