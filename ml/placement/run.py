@@ -11,7 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.io import Features, Writer
-from ml.placement.answers import explain, living, publish
+from ml.placement.answers import explain, frontier, living, publish
 from ml.placement.answers.saved import save
 from ml.placement.check.certificate import certificate_tables, certify
 from ml.placement.check.checker import check_plan
@@ -25,7 +25,6 @@ from ml.placement.problem.rows import bill_usd
 from ml.placement.search import plans
 from ml.placement.search.kinds import Found, Kind, excused, published, strict_today
 from ml.placement.search.solve import Solution, solve, space_of
-from ml.placement.search.trial_groups import moved_in_pairs
 from ml.placement.whatif import problem_of
 
 STAGE = "placement"
@@ -118,11 +117,7 @@ def find_plans(instance: Instance, *, quick: bool = False) -> Found:
     ends = (plans.least_cost(first), plans.best_latency(first))
     # A dear end need not keep to a cap on the bill: it cannot begin a search within that cap.
     again = [solve(first.instance, start=e.fleet.chosen) for e in ends if _beats(e, first)]
-    best = min([first, *again], key=_rank)
-    paired = None if quick else moved_in_pairs(best)
-    if paired is not None:
-        best = min(best, solve(first.instance, start=paired), key=_rank)
-    return Found(best, ends)
+    return Found(min([first, *again], key=_rank), ends)
 
 
 def with_cost_cap(instance: Instance) -> Instance:
@@ -157,7 +152,8 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     inputs, config = instance.digest(), instance.policy.digest()
     certificate = certify(solution)
     runs, services, placed = [], [], []
-    kinds = published(found)
+    weights = frontier.points(found, certificate.lower_micro)
+    kinds = published(found, [(point.fleet, point.stop_reason) for point in weights])
     for kind in kinds:
         plan = publish.plan_id(inputs, config, kind.name)
         _check(solution, kind)
@@ -174,7 +170,7 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
         "placement_plans": pd.concat(placed, ignore_index=True),
         "placement_alternatives": explain.alternatives(solution, certificate.lower_micro),
         "placement_duals": publish.duals_frame(solution, recommended),
-        **living.tables(solution, kinds, certificate.lower_micro, level),
+        **living.tables(solution, kinds, weights, certificate.lower_micro, level),
         **certificate_tables(certificate, inputs, config),
         "run_degradations": living.degradations(solution),
     }

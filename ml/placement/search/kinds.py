@@ -46,27 +46,29 @@ class Kind:
     stop_reason: str
 
 
-def published(found: Found) -> list[Kind]:
-    """Return the published plans; each is the best of those found, by its own measure."""
+def published(found: Found, others: Sequence[tuple[Fleet, str]] = ()) -> list[Kind]:
+    """Return the published plans; each is the best of those found, by its own measure.
+
+    Args:
+        found: The recommended plan and both ends.
+        others: More plans within the same limits, with why their search stopped: the frontier's.
+            A plan that breaks more rules than the recommended one is no candidate.
+    """
     solution = found.recommended
     instance, space, today = solution.instance, solution.space, strict_today(solution)
 
     def strictly(chosen: Ints) -> Fleet:
         return evaluate_fleet(instance, space, chosen, today)
 
-    cheap, fast = found.ends
-    own = (strictly(solution.fleet.chosen), solution.stop_reason)
-    ends = (
-        own,
-        (strictly(cheap.fleet.chosen), cheap.stop_reason),
-        (strictly(fast.fleet.chosen), fast.stop_reason),
-    )
-
     def judged(one: Solution) -> tuple[Fleet, str]:
         return strictly(one.fleet.chosen), one.stop_reason
 
-    least = min(ends, key=lambda end: plans.monthly_micro(end[0]))
-    quickest = min(plans.within_cap(ends, solution), key=lambda end: plans.mean_ms(end[0]))
+    own = judged(solution)
+    ends = [own, *map(judged, found.ends), *others]
+    ends = [end for end in ends if _broken(end[0]) <= _broken(own[0])]
+    least = min(ends, key=lambda end: (plans.monthly_micro(end[0]), plans.mean_ms(end[0])))
+    quick = plans.within_cap(ends, solution)
+    quickest = min(quick, key=lambda end: (plans.mean_ms(end[0]), plans.monthly_micro(end[0])))
     calm = min((own, *map(judged, least_change(solution))), key=lambda end: _changes(end[0]))
     safe = min((own, *map(judged, best_region_recovery(solution))), key=lambda e: _exposed(e[0]))
     kinds = [
@@ -107,17 +109,22 @@ def _climbed(solution: Solution, problems: Sequence[Instance]) -> list[Solution]
     return found
 
 
+def _broken(fleet: Fleet) -> int:
+    """Return how many services break a rule."""
+    return int((fleet.assessed.broken != 0).sum())
+
+
 def _changes(fleet: Fleet) -> tuple[int, int, int]:
     """Fewest services that break a rule first, then fewest added regions, then cost."""
     found = fleet.assessed
-    return int((found.broken != 0).sum()), int(found.added.sum()), int(fleet.cost_micro.sum())
+    return _broken(fleet), int(found.added.sum()), int(fleet.cost_micro.sum())
 
 
 def _exposed(fleet: Fleet) -> tuple[int, float]:
     """Fewest services that break a rule first, then the requests that the worst loss drops."""
     rps = fleet.clients.mean_rps.sum(axis=1)
     dropped = float((rps * (1.0 - fleet.assessed.served_share[:, 0])).sum())
-    return int((fleet.assessed.broken != 0).sum()), dropped
+    return _broken(fleet), dropped
 
 
 def strict_today(solution: Solution) -> Today:

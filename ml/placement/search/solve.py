@@ -1,8 +1,7 @@
-"""Search for the best plan of the fleet: price everything, choose together, look again.
+"""Search for the best plan of the fleet, and say how far it can be from the best.
 
-Where callers run decides where callees are called from, so the price of a plan of one service
-depends on all others. Each round fixes those flows at the best plan so far, prices every plan of
-every service exactly, solves the master problem, and keeps what an exact evaluation confirms.
+A descent ends where no change that is looked at helps, so where it begins decides. It begins at
+several plans, is kicked out of the best end some times, and the end is certified.
 """
 
 from __future__ import annotations
@@ -13,26 +12,26 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.placement.errors import InfeasibleError
-from ml.placement.fleet.evaluate import Today
-from ml.placement.fleet.fleet import Fleet, describe_today, evaluate_fleet
-from ml.placement.fleet.pricing import PlanTable, price_all
+from ml.placement.fleet.evaluate import SLOWER, Today
+from ml.placement.fleet.fleet import Fleet, describe_today
+from ml.placement.fleet.pricing import PlanTable
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.rows import row_limits
 from ml.placement.problem.slots import Clients
 from ml.placement.problem.subsets import SetSpace, build_space
+from ml.placement.search.descent import End, descend
 from ml.placement.search.diagnose import explain_shortage
+from ml.placement.search.kicks import kicked
 from ml.placement.search.master import Master, overload, solve_master
-from ml.placement.search.repair import Repair, slowed
 from ml.placement.search.rules import cheapest_sets
-from ml.placement.search.trial import Trial, broken_in, move_limit, rank_of
+from ml.placement.walk import Moves, open_walk
+from ml.placement.walk.ranks import Rank, move_limit
 
 _CLOSE_ENOUGH = 2e-5
-_TRIALS, _FEW_TRIALS, _FEW_ROUNDS = 25, 4, 30
 _WAITING_LADDER = (4.0, 1.0)
-_PUSHES = 2
-_AGAIN = 1
-_PUSH_FACTOR = 4.0
-# Larger tables are searched from today's plan alone, and rounded well, not exactly.
+_KICKS = 12
+_CLOSINGS = 5
+# Larger tables are searched from fewer plans, and rounded well, not exactly.
 _EXACT_CELLS = 20_000
 
 
@@ -81,216 +80,154 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
 
     Args:
         instance: The problem.
-        quick: Begin at today's plan alone, not at several fixed starts; with ``start``, end where
-            no single change helps.
-        start: Begin at this plan alone, and end only where no exchange of two services helps;
-            numbers of :func:`space_of` the instance.
+        quick: Begin at today's plan alone, not at several.
+        start: Begin at this plan alone; numbers of :func:`space_of` the instance.
 
     Raises:
         InfeasibleError: If no plan keeps the fleet's rules.
     """
     # One thread: a matrix product may differ in its last bits with more.
     with threadpool_limits(limits=1):
-        return _solve(instance, quick=quick, start=start)
+        space = space_of(instance)
+        today, today_fleet = describe_today(instance, space)
+        search = _Search(instance, space, today, today_fleet)
+        if start is not None:
+            best = search.settled(start)
+        elif quick:
+            best = search.settled(today.home)
+        else:
+            best = search.best()
+        return search.certified(best)
 
 
-def _solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:
-    space = space_of(instance)
-    today, today_fleet = describe_today(instance, space)
-    search = _Search(instance, space, today, today_fleet)
-    is_large = instance.n_services * len(space.sets) > _EXACT_CELLS
-    if start is not None:
-        return search.ended(start, pairs=not (quick or is_large))
-    if quick:
-        return search.ended(today.home)
-    if is_large:
-        return search.ended(search.next(instance.usd_per_request_ms, today.home))
-    begin = search.gathered(cheapest_sets(instance, space, today.home))
-    ends = [search.ended(search.unslowed(begin)), search.ended(begin)]
-    best = min(ends, key=search.rank)
-    for _ in range(_AGAIN):
-        if not search.excused(best).any():
-            break
-        again = search.ended(search.mended(best.fleet.chosen))
-        if search.rank(again) >= search.rank(best):
-            break
-        best = again
-    return best
+@dataclass(frozen=True)
+class _Found:
+    """An end of a descent whose broken rules are accounted for."""
 
+    end: End
+    today: Today
+    """Those that no step could spare are excused from slowing down, or held at home."""
+    broken: int
+    """Services that break a rule, the excused among them."""
 
-def _waived(instance: Instance, space: SetSpace, today: Today, begin: Ints) -> Today:
-    """Excuse the services that no step could spare; the plan reports every one of them."""
-    slow = slowed(evaluate_fleet(instance, space, begin, today))
-    return replace(today, slowest_ms=np.where(slow, np.inf, today.slowest_ms))
+    @property
+    def rank(self) -> Rank:
+        """Shared rows overrun, services that break a rule, cost."""
+        return self.end.rank[0], self.broken, self.end.rank[2]
 
 
 @dataclass(frozen=True)
 class _Search:
-    """Where to begin: a search ends where no single change helps, so the start decides."""
-
     instance: Instance
     space: SetSpace
     today: Today
     today_fleet: Fleet
 
-    def ended(self, begin: Ints, *, pairs: bool = False) -> Solution:
-        """Return the end of the search from a plan; services it slows down are excused."""
-        today = _waived(self.instance, self.space, self.today, begin)
-        try:
-            return _settle(self.instance, self.space, today, self.today_fleet, begin, pairs=pairs)
-        except InfeasibleError:
-            if begin is self.today.home:
-                raise
-        return self.ended(self.today.home)
+    @property
+    def _is_large(self) -> bool:
+        return self.instance.n_services * len(self.space.sets) > _EXACT_CELLS
 
-    def excused(self, found: Solution) -> Flags:
-        """Return the services that a solution slows down because no step could spare them."""
-        fleet = evaluate_fleet(self.instance, self.space, found.fleet.chosen, self.today)
-        return slowed(fleet)
+    def best(self) -> _Found:
+        """Return the best end of descents from several plans, and after kicks."""
+        home = self.today.home
+        begins = [self._gathered(home)]
+        if not self._is_large:
+            begins += [home, self._gathered(cheapest_sets(self.instance, self.space, home))]
+        best = min((self.settled(begin) for begin in begins), key=lambda found: found.rank)
+        for kick in range(0 if self._is_large else _KICKS):
+            begin = kicked(self.instance, self.space, best.end.fleet.chosen, home, kick)
+            best = min(best, self.settled(begin, best.today), key=lambda found: found.rank)
+        return best
 
-    def rank(self, found: Solution) -> tuple[int, int]:
-        """Fewer services that break a rule come first, then cost."""
-        broken = found.table.is_stuck | self.excused(found)
-        return int(broken.sum()), found.upper_micro
+    def _descended(self, begin: Ints, today: Today) -> End:
+        most = self.instance.policy.best_response_rounds
+        return descend(self.instance, self.space, today, begin, most)
 
-    def mended(self, begin: Ints) -> Ints:
-        """Return a plan near ``begin`` that slows fewer services down."""
-        return Repair(self.instance, self.space, self.today).mended(begin)
-
-    def gathered(self, begin: Ints) -> Ints:
+    def _gathered(self, begin: Ints) -> Ints:
         """Return the plan that falling worths of waiting lead to.
 
         Waiting is what callers and callees share: weighing it more gathers them, where at the
         true worth neither gains by moving alone.
         """
+        free = replace(self.today, slowest_ms=np.full(len(begin), np.inf))
         for factor in _WAITING_LADDER:
-            worth = self.instance.usd_per_request_ms * factor
-            begin = self.next(worth, begin)
+            worth = factor * self.instance.usd_per_request_ms
+            trial = replace(self.instance, usd_per_request_ms=worth)
+            most = self.instance.policy.best_response_rounds
+            begin = descend(trial, self.space, free, begin, most).fleet.chosen
         return begin
 
-    def unslowed(self, begin: Ints) -> Ints:
-        """Return a plan near ``begin`` that slows no service down, or few.
+    def settled(self, begin: Ints, today: Today | None = None) -> _Found:
+        """Return where a descent ends; services that no step could spare are named by it.
 
-        A service that a plan slows down waits at a higher worth until its callers, its callees
-        and itself make room; what that leaves is taken back.
+        Services that the plan slows down are excused. Others have no plan that keeps their rules
+        and their neighbours': those are held where they run today.
         """
-        policy = self.instance.policy
-        worth = np.maximum(self.instance.usd_per_request_ms, policy.usd_per_request_ms_other)
-        factor = np.ones(len(worth))
-        for push in range(_PUSHES + 1):
-            fleet = evaluate_fleet(self.instance, self.space, begin, self.today)
-            slow = slowed(fleet)
-            if not slow.any() or push == _PUSHES:
+        known = self.today if today is None else today
+        end = self._descended(begin, known)
+        while True:
+            bits, stays = end.fleet.assessed.broken[:, 0], end.table.is_stuck | known.pinned
+            slow = bits & SLOWER != 0
+            held = (bits & ~SLOWER != 0) & ~stays & ~self.instance.is_fixed
+            if not (slow | held).any():
+                excused = np.isinf(known.slowest_ms) & np.isfinite(self.today.slowest_ms)
+                return _Found(end, known, int(((bits != 0) | excused).sum()))
+            slowest = np.where(slow, np.inf, known.slowest_ms)
+            known = replace(known, slowest_ms=slowest, pinned=known.pinned | held)
+            end = self._descended(np.where(held, known.home, end.fleet.chosen), known)
+
+    def certified(self, found: _Found) -> Solution:
+        """Return the solution at an end.
+
+        Raises:
+            InfeasibleError: If the plan overruns shared rows.
+        """
+        if found.end.rank[0] > 0:
+            self._refuse(found.end)
+        return self._closed(found.end, found.today)
+
+    def _refuse(self, found: End) -> None:
+        capacity, budget = row_limits(self.instance), move_limit(self.instance)
+        master = solve_master(found.table, capacity, budget, exact=False)
+        if not master.is_feasible:
+            raise explain_shortage(self.instance, found.table, master)
+        raise InfeasibleError(
+            ("UNKNOWN",),
+            "no plan found within the shared rows; this proves no contradiction, another move "
+            "budget or capacity may help",
+        )
+
+    def _closed(self, found: End, today: Today) -> Solution:
+        """Close the sets that break a neighbour's rule, as far as the bound depends on them."""
+        one, table, fleet = self.instance, found.table, found.fleet
+        capacity, budget = row_limits(one), move_limit(one)
+        walk = open_walk(one, self.space, today, table, fleet)
+        known = np.zeros(table.is_open.shape, dtype=bool)
+        known[np.arange(one.n_services), fleet.chosen] = True
+        exact = not self._is_large
+        for _ in range(_CLOSINGS):
+            master = solve_master(table, capacity, budget, fleet.chosen, exact=exact)
+            tempting = _tempting(table, master, fleet.chosen) & ~known
+            if not tempting.any():
                 break
-            factor[slow] *= _PUSH_FACTOR
-            pushed = np.where(factor > 1, worth * factor, self.instance.usd_per_request_ms)
-            begin = self.next(pushed, begin)
-        return self.mended(begin)
-
-    def next(self, worth: Floats, begin: Ints) -> Ints:
-        """Return where a search without the rule on slowdowns ends, at other worths of waiting."""
-        trial = replace(self.instance, usd_per_request_ms=worth)
-        free = replace(self.today, slowest_ms=np.full(len(worth), np.inf))
-        try:
-            return _settle(trial, self.space, free, self.today_fleet, begin).fleet.chosen
-        except InfeasibleError:
-            return begin
+            known |= tempting
+            services, plans = np.nonzero(tempting)
+            ranks = walk.ranks(Moves.alike(services[:, None], plans[:, None]))
+            closing = ranks[:, 1] > walk.rank[1]
+            table.is_open[services[closing], plans[closing]] = False
+        stop = found.stop_reason
+        solution = Solution(
+            one, self.space, today, self.today_fleet, fleet, table, found.clients, master,
+            found.rounds, stop,
+        )  # fmt: skip
+        return replace(solution, stop_reason="gap") if solution.gap <= _CLOSE_ENOUGH else solution
 
 
-def _rank(solution: Solution) -> tuple[int, int]:
-    """Fewer services without a plan come first, then cost."""
-    return int(solution.table.is_stuck.sum()), solution.upper_micro
-
-
-def _settle(
-    instance: Instance,
-    space: SetSpace,
-    today: Today,
-    today_fleet: Fleet,
-    start: Ints,
-    *,
-    pairs: bool = False,
-) -> Solution:
-    """Search; where rules of services contradict each other, those services stay where they are.
-
-    A service can have plans that keep its own rules and none that leave its callers' rules kept.
-    Such services are pinned to their present regions and reported, like those without any plan.
-    """
-    while True:
-        rounds = instance.policy.best_response_rounds
-        found = _descend(instance, space, today, today_fleet, start, rounds, pairs=pairs)
-        if isinstance(found, Solution):
-            return found
-        if not (found & ~today.pinned).any():
-            raise InfeasibleError(
-                ("UNKNOWN",),
-                f"no plan found: {int(found.sum())} services break their rules wherever they run; "
-                "this proves no contradiction, another move budget or capacity may help",
-            )
-        today = replace(today, pinned=today.pinned | found)
-        start = np.where(today.pinned, today.home, start)
-
-
-def _descend(
-    instance: Instance,
-    space: SetSpace,
-    today: Today,
-    today_fleet: Fleet,
-    start: Ints,
-    max_rounds: int,
-    *,
-    pairs: bool,
-) -> Solution | Flags:
-    """Return the best plan from a start, or the services that break a rule in the last one."""
-    capacity, moves = row_limits(instance), move_limit(instance)
-    fleet = evaluate_fleet(instance, space, start, today)
-    best: Solution | None = None
-    stop, rounds = "rounds", 0
-    seen: set[bytes] = set()
-    exact = instance.n_services * len(space.sets) <= _EXACT_CELLS
-    trials = min(_TRIALS if exact else _FEW_TRIALS, 2 * max_rounds)
-    max_rounds = max_rounds if exact else min(max_rounds, _FEW_ROUNDS)
-    for rounds in range(1, max_rounds + 1):
-        table, clients = price_all(instance, space, fleet, today)
-        broken = broken_in(instance, table, fleet)
-        seen.add(fleet.chosen.tobytes())
-        known: set[tuple[int, int]] = set()
-        for _ in range(trials):
-            is_kept = rank_of(instance, table, fleet)[:2] == (0, 0)
-            incumbent = fleet.chosen if is_kept else None
-            master = solve_master(table, capacity, moves, incumbent, exact=exact)
-            if not master.is_feasible:
-                break
-            trial = Trial(instance, space, today, table, fleet, master)
-            following = trial.together()
-            if following is not fleet or not trial.changed.size:
-                break
-            if not exact and (following := trial.in_parts()) is not fleet:
-                # Pricing a large fleet anew costs less than exact values of its proposals.
-                break
-            if not trial.correct(known):
-                following = trial.in_parts()
-                if pairs and following is fleet:
-                    following = trial.in_pairs()
-                break
-        else:
-            following = trial.in_parts()
-        if not master.is_feasible and best is None:
-            raise explain_shortage(instance, table, master)
-        if is_kept and master.is_feasible:
-            here = Solution(
-                instance, space, today, today_fleet, fleet, table, clients, master, rounds, stop
-            )
-            best = here if best is None or _rank(here) < _rank(best) else best
-        stop = "no_improvement"
-        # Which services have no plan at all depends on the plan: such a search can come back.
-        if not master.is_feasible or following.chosen.tobytes() in seen:
-            break
-        fleet, stop = following, "rounds"
-    if best is None:
-        return broken
-    stop = "gap" if best.gap <= _CLOSE_ENOUGH else stop
-    return replace(best, rounds=rounds, stop_reason=stop)
+def _tempting(table: PlanTable, master: Master, chosen: Ints) -> Flags:
+    """Return plans that the prices hold to be cheaper than the chosen ones, ``(S, P)``."""
+    n = len(chosen)
+    reduced = table.reduced(master.capacity_dual, master.move_dual, 0, n)
+    return np.asarray(table.is_open & (reduced < reduced[np.arange(n), chosen][:, None]))
 
 
 def uses_of(solution: Solution) -> tuple[Floats, int]:
@@ -300,4 +237,4 @@ def uses_of(solution: Solution) -> tuple[Floats, int]:
     return use, int(solution.table.added[n, solution.fleet.chosen].sum())
 
 
-__all__ = ["Solution", "move_limit", "overload", "solve", "space_of", "uses_of"]
+__all__ = ["Rank", "Solution", "move_limit", "overload", "solve", "space_of", "uses_of"]

@@ -16,7 +16,7 @@ from ml.placement.problem.instance import Instance
 from ml.placement.problem.rows import ROW_SLACK
 from ml.placement.problem.subsets import SetSpace
 from ml.placement.search.solve import space_of
-from ml.placement.search.trial_ranks import Ranker, rank_of
+from ml.placement.walk.ranks import Ranker, rank_of
 from tests.ml.placement.builder import build_instance
 
 _N = 30

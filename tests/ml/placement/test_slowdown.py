@@ -10,13 +10,19 @@ import numpy as np
 
 from ml.placement.check.checker import check_plan
 from ml.placement.fleet.evaluate import SLOWER
-from ml.placement.fleet.fleet import describe_today, evaluate_fleet
+from ml.placement.fleet.fleet import Fleet, describe_today, evaluate_fleet
 from ml.placement.graph.bound import joint_bound
+from ml.placement.problem.instance import Flags
 from ml.placement.run import find_plans, tables
+from ml.placement.search.descent import descend
 from ml.placement.search.kinds import Found, excused, strict_today
-from ml.placement.search.repair import Repair, slowed
 from ml.placement.search.solve import solve, space_of
 from tests.ml.placement.builder import build_instance
+
+
+def slowed(fleet: Fleet) -> Flags:
+    return np.asarray(fleet.assessed.broken[:, 0] & SLOWER != 0)
+
 
 _LIMIT: dict[str, Any] = {"slowdown_limit_share": 0.10, "slowdown_error_share": 0.05}
 
@@ -83,14 +89,13 @@ def test_without_the_rule_nobody_is_judged_and_the_bound_covers_plans_that_keep_
     assert joint_bound(free, iterations=80).lower_micro <= kept.upper_micro
 
 
-def test_repair_slows_down_no_more_services_than_before() -> None:
+def test_descent_slows_down_fewer_services_than_where_it_began() -> None:
     instance = build_instance(24, 4, 13, hours=6, move_budget=None, **_LIMIT)
     space = space_of(instance)
     today, _ = describe_today(instance, space)
     rng = np.random.default_rng(13)
     begin = rng.integers(0, 4, 24)
     before = slowed(evaluate_fleet(instance, space, begin, today)).sum()
-    mended = Repair(instance, space, today).mended(begin)
-    after = slowed(evaluate_fleet(instance, space, mended, today)).sum()
+    after = slowed(descend(instance, space, today, begin, 30).fleet).sum()
     assert before > 0
     assert after < before

@@ -1,4 +1,4 @@
-"""Plans in order: shared rows kept, then rules kept, then cost; for many changes at once."""
+"""Plans in order: shared rows kept, then rules kept, then cost."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ml.placement.fleet.evaluate import SLOWER, Today
 from ml.placement.fleet.fleet import Fleet
 from ml.placement.fleet.pricing import PlanTable
 from ml.placement.fleet.rows import Reached
-from ml.placement.problem.instance import Flags, Floats, Instance, Ints
+from ml.placement.problem.instance import Floats, Instance, Ints
 from ml.placement.problem.rows import ROW_SLACK, overrun, row_limits, used_by
 from ml.placement.problem.subsets import SetSpace
 
-# Whoever is slowed down did not ask for it: no other rule is kept at that price.
-_SLOW_WEIGHT = 1000
+# Whoever is slowed down did not ask for it, and who has to stay must: no other rule is kept at
+# that price.
+HEAVY = 1000
 Rank = tuple[int, int, int]
 
 
@@ -29,34 +30,23 @@ def move_limit(instance: Instance) -> float:
 
 
 def rank_of(instance: Instance, table: PlanTable, fleet: Fleet) -> Rank:
-    """Order plans: no shared row overrun, then no rule broken that could be kept, then cost.
+    """Order plans: no shared row overrun, then fewest services that break a rule, then cost.
 
-    A service that no set can satisfy, or that is fixed, stays where it is; its broken rules are
-    reported, and any plan has them.
+    A service that no set can satisfy counts as well, wherever it is: whether one can satisfy it
+    depends on how fast its callees answer, so on the plan.
     """
     n = np.arange(instance.n_services)
     over = overrun(instance, table.space, fleet)
     over += max(0.0, table.added[n, fleet.chosen].sum() - move_limit(instance))
     bits = fleet.assessed.broken[:, 0]
-    broken = int(_weight(bits, broken_in(instance, table, fleet)).sum())
+    broken = int(_weight(instance, table, n, fleet.chosen, bits).sum())
     return int(np.ceil(over)), broken, int(fleet.cost_micro.sum())
 
 
-def broken_in(instance: Instance, table: PlanTable, fleet: Fleet) -> Flags:
-    """Return the services that break a rule, or left the regions they must keep."""
-    n = np.arange(instance.n_services)
-    return _breaks(instance, table, n, fleet.chosen, fleet.assessed.broken[:, 0])
-
-
-def _breaks(instance: Instance, table: PlanTable, s: Ints, chosen: Ints, bits: Ints) -> Flags:
+def _weight(instance: Instance, table: PlanTable, s: Ints, chosen: Ints, bits: Ints) -> Ints:
     stays = (table.is_stuck | instance.is_fixed)[s]
-    astray = ~table.is_open[s, chosen]
-    # Services that stay cannot mend their own rules, but nobody may slow them down.
-    return np.asarray(np.where(stays, astray | (bits & SLOWER != 0), bits != 0))
-
-
-def _weight(bits: Ints, is_broken: Flags) -> Ints:
-    return np.asarray(is_broken.astype(np.int64) + _SLOW_WEIGHT * (bits & SLOWER != 0))
+    is_astray = stays & ~table.is_open[s, chosen]
+    return np.asarray((bits != 0) + HEAVY * ((bits & SLOWER != 0) + is_astray.astype(np.int64)))
 
 
 @dataclass(frozen=True)
@@ -85,25 +75,19 @@ class Ranker:
         return Ranker(self.instance, self.space, self.today, self.table, fleet)
 
     def ranks(self, changes: Sequence[Change]) -> list[Rank]:
-        """Return the rank of the plan after each change."""
-        return self.looked(changes)[0]
-
-    def looked(self, changes: Sequence[Change]) -> tuple[list[Rank], Reached]:
-        """Return the rank of the plan after each change, and whom each change reaches."""
+        """Return the rank of the plan after each change, as if it were made alone."""
         found = self.changes.reach(changes)
         n, base = len(changes), self.base
         cost = np.full(n, int(base.cost_micro.sum()), dtype=np.int64)
         np.add.at(cost, found.change, found.cost_micro - base.cost_micro[found.service])
         bits = base.assessed.broken[:, 0]
         every = np.arange(self.instance.n_services)
-        before = _weight(bits, _breaks(self.instance, self.table, every, base.chosen, bits))
-        is_broken = _breaks(self.instance, self.table, found.service, found.chosen, found.broken)
-        after = _weight(found.broken, is_broken)
+        before = _weight(self.instance, self.table, every, base.chosen, bits)
+        after = _weight(self.instance, self.table, found.service, found.chosen, found.broken)
         broken = np.full(n, int(before.sum()), dtype=np.int64)
         np.add.at(broken, found.change, after - before[found.service])
         over = np.ceil(self._over(found, n))
-        ranks = [(int(o), int(b), int(c)) for o, b, c in zip(over, broken, cost, strict=True)]
-        return ranks, found
+        return [(int(o), int(b), int(c)) for o, b, c in zip(over, broken, cost, strict=True)]
 
     def _over(self, found: Reached, n: int) -> Floats:
         """Return by how much each change exceeds the rows, as :func:`rank_of` measures it."""
