@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from ml.placement.check.certificate import certify
 from ml.placement.fleet.fleet import MICRO, Fleet, evaluate_fleet
+from ml.placement.problem.instance import Floats
+from ml.placement.search.kinds import Found, Kind, strict_today
 from ml.placement.search.plans import mean_ms, monthly_micro
 from ml.placement.search.solve import Solution
 from ml.placement.whatif import HOURS_PER_MONTH, resolve
@@ -17,39 +19,68 @@ from ml.placement.whatif import HOURS_PER_MONTH, resolve
 FACTORS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _ROUNDS = 3
 
-Point = tuple[str, str, float | None, Fleet, float | None]
+
+@dataclass(frozen=True)
+class Point:
+    """The plan found at one worth of waiting, judged by the rules of the recommended one.
+
+    Attributes:
+        factor: Worth of a millisecond, as a multiple of the configured one.
+        fleet: The plan, evaluated.
+        gap: Certified gap at this worth, as a share.
+        stop_reason: Why its search stopped.
+    """
+
+    factor: float
+    fleet: Fleet
+    gap: float
+    stop_reason: str
 
 
-def frontier(
-    solution: Solution, lower_micro: int, kinds: Sequence[tuple[str, Fleet]]
-) -> pd.DataFrame:
+def points(found: Found, lower_micro: int) -> list[Point]:
+    """Return the plans of the frontier; every search begins at the recommended plan.
+
+    Args:
+        found: The recommended plan, and the end at which waiting is worth nothing.
+        lower_micro: Certified bound of the recommended plan, micro-dollars per hour.
+    """
+    own = found.recommended
+    today = strict_today(own)
+    out = []
+    for factor in FACTORS:
+        worth = factor * own.instance.usd_per_request_ms
+        if factor == 1.0:
+            one, lower = own, lower_micro
+        else:
+            # The end at which waiting is worth nothing was searched for already.
+            one = found.ends[0] if factor == 0.0 else _at(own, worth)
+            lower = certify(one).lower_micro
+        fleet = evaluate_fleet(own.instance, own.space, one.fleet.chosen, today)
+        gap = (one.upper_micro - lower) / max(1, abs(lower))
+        out.append(Point(factor, fleet, gap, one.stop_reason))
+    return out
+
+
+def _at(own: Solution, worth: Floats) -> Solution:
+    return resolve(replace(own.instance, usd_per_request_ms=worth), own.fleet.chosen, _ROUNDS)
+
+
+def frontier(weights: Sequence[Point], kinds: Sequence[Kind]) -> pd.DataFrame:
     """Return ``placement_frontier``.
 
     Args:
-        solution: The recommended plan; the search of every other weight begins there.
-        lower_micro: Its certified bound, micro-dollars per hour.
-        kinds: Plan kinds with their fleets, all judged by the same rules.
+        weights: Plans for several worths of waiting.
+        kinds: Published plans, judged by the same rules.
     """
-    points: list[Point] = []
-    own = (solution.upper_micro - lower_micro) / max(1, abs(lower_micro))
-    for factor in FACTORS:
-        fleet, gap = _at(solution, factor) if factor != 1.0 else (solution.fleet, own)
-        points.append(("weight", f"{factor:g}", factor, fleet, gap))
-    points += [
-        ("plan", kind, None, fleet, own if kind == "recommended" else None) for kind, fleet in kinds
+    own = next(point.gap for point in weights if point.factor == 1.0)
+    rows = [_row("weight", f"{p.factor:g}", p.factor, p.fleet, p.gap) for p in weights]
+    rows += [
+        _row("plan", kind.name, None, kind.fleet, own if kind.name == "recommended" else None)
+        for kind in kinds
     ]
-    rows = pd.DataFrame([_row(*point) for point in points])
-    rows["is_efficient"] = _efficient(rows)
-    return rows
-
-
-def _at(solution: Solution, factor: float) -> tuple[Fleet, float]:
-    instance = solution.instance
-    worth = factor * instance.usd_per_request_ms
-    found = resolve(replace(instance, usd_per_request_ms=worth), solution.fleet.chosen, _ROUNDS)
-    fleet = evaluate_fleet(instance, solution.space, found.fleet.chosen, solution.today)
-    lower = certify(found).lower_micro
-    return fleet, (found.upper_micro - lower) / max(1, abs(lower))
+    out = pd.DataFrame(rows)
+    out["is_efficient"] = _efficient(out)
+    return out
 
 
 def _row(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ml.placement.answers import explain
-from ml.placement.answers.frontier import frontier
+from ml.placement.answers.frontier import Point, frontier
 from ml.placement.answers.prices import constraint_prices
 from ml.placement.answers.stability import stability
 from ml.placement.answers.waves import Planner
@@ -20,21 +20,25 @@ from ml.placement.whatif import HOURS_PER_MONTH
 
 
 def tables(
-    solution: Solution, kinds: Sequence[Kind], lower_micro: int, level: float
+    solution: Solution,
+    kinds: Sequence[Kind],
+    weights: Sequence[Point],
+    lower_micro: int,
+    level: float,
 ) -> dict[str, pd.DataFrame]:
     """Return what a reader needs to explain the plan and to live with it.
 
     Args:
         solution: The recommended plan.
         kinds: All published plans.
+        weights: Plans for several worths of waiting.
         lower_micro: Certified bound of the recommended plan, micro-dollars per hour.
         level: Stated coverage of the latency intervals.
     """
     schedule = Planner(solution).schedule()
-    points = [(kind.name, kind.fleet) for kind in kinds]
     return {
         "placement_constraint_prices": constraint_prices(solution, lower_micro),
-        "placement_frontier": frontier(solution, lower_micro, points),
+        "placement_frontier": frontier(weights, kinds),
         "placement_moves": moves_frame(solution, schedule),
         "placement_waves": waves_frame(solution, schedule),
         "placement_stability": stability(solution, level),

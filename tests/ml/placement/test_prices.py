@@ -10,18 +10,18 @@ import pandas as pd
 import pytest
 
 from ml.placement.answers import explain
-from ml.placement.answers.frontier import FACTORS, frontier
+from ml.placement.answers.frontier import FACTORS, Point, frontier, points
 from ml.placement.answers.prices import constraint_prices
 from ml.placement.answers.stability import at_end, stability
 from ml.placement.check.certificate import certify
 from ml.placement.errors import InfeasibleError
 from ml.placement.fleet.evaluate import RULES
-from ml.placement.fleet.fleet import MICRO, evaluate_fleet
+from ml.placement.fleet.fleet import MICRO, Fleet, evaluate_fleet
 from ml.placement.fleet.pricing import price_all
 from ml.placement.problem.instance import RESIDENCY
 from ml.placement.problem.rows import row_limits
-from ml.placement.search.kinds import Found, published
-from ml.placement.search.plans import best_latency, least_cost
+from ml.placement.search.kinds import Found, Kind, published
+from ml.placement.search.plans import best_latency, least_cost, mean_ms, monthly_micro
 from ml.placement.search.solve import Solution, move_limit, overload, solve
 from ml.placement.whatif import HOURS_PER_MONTH
 from tests.ml.placement.builder import build_instance
@@ -38,6 +38,12 @@ def _solution() -> Solution:
 @lru_cache
 def _lower() -> int:
     return certify(_solution()).lower_micro
+
+
+@lru_cache
+def _points() -> list[Point]:
+    solution = _solution()
+    return points(Found(solution, (least_cost(solution), best_latency(solution))), _lower())
 
 
 @lru_cache
@@ -135,8 +141,11 @@ def test_gaps_of_regions_bracket_every_fleet_with_the_region_forced() -> None:
 
 def test_frontier_holds_the_plans_and_marks_what_nobody_beats() -> None:
     solution = _solution()
-    points = [("current", solution.today_fleet), ("recommended", solution.fleet)]
-    found = frontier(solution, _lower(), points)
+    kinds = [
+        Kind("current", solution.today_fleet, "evaluated"),
+        Kind("recommended", solution.fleet, solution.stop_reason),
+    ]
+    found = frontier(_points(), kinds)
     assert len(found) == len(FACTORS) + 2
     one = found[found["point_name"] == "1"].iloc[0]
     own = found[found["point_name"] == "recommended"].iloc[0]
@@ -210,6 +219,39 @@ def test_every_kind_of_plan_is_best_by_its_own_measure() -> None:
     assert (rps * safe.served_share[:, 0]).sum() >= (rps * own.served_share[:, 0]).sum()
     budget = solution.instance.policy.move_budget or 0
     assert safe.added.sum() <= budget
+
+
+def test_no_point_of_the_frontier_is_cheaper_or_faster_than_the_kind_named_so() -> None:
+    solution, weights = _solution(), _points()
+    others = [(point.fleet, point.stop_reason) for point in weights]
+    kinds = {
+        kind.name: kind.fleet for kind in published(Found(solution, (solution, solution)), others)
+    }
+    broken = (kinds["recommended"].assessed.broken != 0).sum()
+    kept = [p.fleet for p in weights if (p.fleet.assessed.broken != 0).sum() <= broken]
+    assert len(kept) > 1
+    limit = 1.1 * _bill(solution.today_fleet)
+    fast = [mean_ms(fleet) for fleet in kept if _bill(fleet) <= limit]
+    assert monthly_micro(kinds["least_cost"]) <= min(monthly_micro(fleet) for fleet in kept)
+    assert mean_ms(kinds["best_latency"]) <= min(fast, default=np.inf)
+
+
+@pytest.mark.parametrize("breaks_more", [False, True])
+def test_a_better_plan_is_a_kind_unless_it_breaks_more_rules(breaks_more: bool) -> None:
+    solution = _solution()
+    own = solution.fleet.assessed
+    broken = np.ones_like(own.broken) if breaks_more else own.broken
+    better = replace(own, compute=own.compute / 2, mean_ms=own.mean_ms / 2, broken=broken)
+    other = replace(solution.fleet, assessed=better)
+    kinds = published(Found(solution, (solution, solution)), [(other, "from elsewhere")])
+    stops = {kind.name: kind.stop_reason for kind in kinds}
+    for name in ("least_cost", "best_latency"):
+        assert (stops[name] == "from elsewhere") == (not breaks_more)
+
+
+def _bill(fleet: Fleet) -> float:
+    found = fleet.assessed
+    return float((found.compute + found.open + found.egress).sum())
 
 
 def test_blockers_count_sets_in_order_and_without_each_rule() -> None:
