@@ -80,19 +80,25 @@ def analyze(
     prices = waiting_prices(
         full.control.service_ids, plans.services, plans.ids.get("treatment", "")
     )
-    ranked = beside(lambda: rank_plans(world, plans, fleet, settings, full, prices))
-    twin = Twin(world, bare, settings, full.arms()).result()
+    passes = Twin(world, bare, settings, full.arms())
+    # These need nothing of what follows, and take about as long.
+    aside = beside(
+        lambda: (rank_plans(world, plans, fleet, settings, full, prices), passes.draws())
+    )
+    replications = passes.replications()
     pre = run_pre_period(world, plans, settings, prices)
     layer = run_switchback(settings, full, pre)
-    rails = judge_all(
-        settings, twin, plans.bare("control"), plans.bare("treatment"), fleet.min_regions()
-    )
     measured = calibrate(settings, {m: pre.daily[m] for m in sorted(pre.daily)})
     both = Gains(pre.gains, gains_of(full.control, full.treatment, prices))
     layers = run_community_layers(world, plans, fleet, features, settings, full)
     points = switchback_power(settings, pre.daily, BUILD_POWER_DRAWS)
+    ranking, drawn = aside()
+    twin = passes.estimate(replications, drawn)
+    rails = judge_all(
+        settings, twin, plans.bare("control"), plans.bare("treatment"), fleet.min_regions()
+    )
     found = _assemble(
-        settings, plans, fleet, full, twin, layer, layers, rails, ranked(), measured, both
+        settings, plans, fleet, full, twin, layer, layers, rails, ranking, measured, both
     )
     found.more["experiment_power"] = power_rows(settings, points)
     return found

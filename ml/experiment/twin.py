@@ -203,8 +203,13 @@ class Twin:
 
     def result(self) -> TwinResult:
         """Run all passes and estimate every metric."""
-        plain, detailed = self.replications()
-        drawn = self.draws()
+        return self.estimate(self.replications(), self.draws())
+
+    def estimate(
+        self, repeated: tuple[list[_Snapshots], list[_Snapshots]], drawn: list[_Pair]
+    ) -> TwinResult:
+        """Estimate every metric from the passes; see :meth:`replications` and :meth:`draws`."""
+        plain, detailed = repeated
         base = {arm: snapshot(self._full[arm], self._top) for arm in ("control", "treatment")}
         estimates = {}
         for name in base["control"]:
