@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from ml.experiment import tables
 from ml.experiment.calibrate import Calibration, calibrate
 from ml.experiment.calibrate_long import Say, calibrate_long, ever_stops, own_power
-from ml.experiment.calibrate_past import past_rows
+from ml.experiment.calibrate_past import heavy_rows, past_rows
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.fleet import FeatureReader, read_fleet
 from ml.experiment.goals import Goal, goal_rows, method_goals
@@ -63,6 +63,7 @@ def calibrate_all(
         rows = calibrate_long(settings, sizes, lambda what, part: say(what, 0.6 * (part or 0.0)))
         say("past moves", 0.62)
         rows += past_rows(settings, max(20, sizes.wedge // 2))
+        rows += heavy_rows(settings, max(2, sizes.wedge // 6))
         say("daily values of this world, bad methods", 0.7)
         rows += [r for r in calibrate(settings, daily) if not _is_repeated(r)]
         rows += own_power(settings, daily, sizes.size)

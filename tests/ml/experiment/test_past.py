@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ml.experiment import run
-from ml.experiment.calibrate_past import past_runs, shadow_runs
+from ml.experiment.calibrate_past import heavy_rows, past_runs, shadow_runs
 from ml.experiment.html import write_html
 from ml.experiment.move_windows import ESTIMATORS
 from ml.experiment.moves import MoveEffect, MoveReader
@@ -178,6 +178,17 @@ def test_short_calibration_of_past_moves(settings: Any) -> None:
     assert (random.p_values <= 0.05).mean() <= 0.08 + 4 * math.sqrt(0.08 * 0.92 / 40)
     assert set(spike.grades) == {"D"}
     assert (spike.p_values <= 0.05).mean() > 0.5, "a spike that misleads nobody tests nothing"
+
+
+def test_mixes_of_others_see_nothing_where_nothing_happened(settings: Any) -> None:
+    """40 moves of 8 fleets without an effect: at most four standard deviations above 5 %."""
+    rows = {row.estimator: row for row in heavy_rows(settings, 8)}
+    assert set(rows) == set(HEAVY)
+    for row in rows.values():
+        assert row.runs == 40
+        assert row.rate is not None
+        assert row.rate <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 40)
+        assert row.status == "green"
 
 
 def test_advice_that_was_followed_is_compared_with_what_came_of_it(settings: Any) -> None:
