@@ -198,7 +198,7 @@ def test_the_page_holds_what_the_tables_say(lab: Any, settings: Any) -> None:
     first = {path: path.read_bytes() for path in paths}
     page = paths[0].read_text(encoding="utf-8")
     assert "<h1>Verdict: ship</h1>" in page
-    assert page.count("<svg") == 9
+    assert page.count("<svg") == 12
     assert "<script" not in page
     assert "http://www.w3.org/2000/svg" in page
     assert "nan" not in page.lower().replace("nanos", "")
