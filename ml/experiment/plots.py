@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from ml.experiment import svg
-from ml.experiment.plots_curves import demand, designs, event_study, quantile_curve
+from ml.experiment.plots_curves import coverage, demand, designs, event_study, quantile_curve
 from ml.experiment.svg import Picture, around
 
 Tables = Mapping[str, pd.DataFrame]
@@ -235,4 +235,5 @@ PLOTS: dict[str, Callable[[Tables], Picture | None]] = {
     "gains": gains,
     "event_study": event_study,
     "calibration": calibration,
+    "coverage": coverage,
 }

@@ -112,6 +112,28 @@ def designs(tables: Tables) -> Picture | None:
     return picture
 
 
+def coverage(tables: Tables) -> Picture | None:
+    """Draw how often intervals hold the truth, by design and scenario, where that was measured."""
+    rows = tables["experiment_calibration"]
+    rows = rows[rows["coverage"].notna()].sort_values(["design", "scenario"], kind="stable")
+    if rows.empty:
+        return None
+    ends = rows[["coverage_lo", "coverage_hi", "coverage"]].to_numpy(dtype=float) * 100
+    names = [f"{r.scenario}, {r.design}" for r in rows.itertuples()]
+    picture = Picture(
+        "Share of intervals that hold the true effect (red: outside its band)",
+        "%, the line is 95 %",
+        around(ends.ravel().tolist(), zero=False),
+        names,
+    )
+    picture.line(95, -0.4, 95, len(names) - 0.6, dash=True)
+    for index, ((lo, hi, held), status) in enumerate(zip(ends, rows["status"], strict=True)):
+        colour = svg.BLUE if status == "green" else svg.VERMILION
+        picture.line(lo, index, hi, index, colour)
+        picture.dot(held, index, colour, "circle" if status == "green" else "square")
+    return picture
+
+
 def _path(
     picture: Picture, rows: pd.DataFrame, x: str, y: str, colour: str, x_times: float = 1.0
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ml.experiment import run
 from ml.experiment.histogram import quantile, quantiles
 from ml.experiment.metrics import CURVE
-from ml.experiment.plots_curves import demand, designs, quantile_curve
+from ml.experiment.plots_curves import coverage, demand, designs, quantile_curve
 
 
 def _read(lab: Any, name: str) -> pd.DataFrame:
@@ -131,3 +131,23 @@ def test_designs_are_drawn_against_the_twin(shed: Any) -> None:
     assert named is not None
     assert list(named.rows) == ["switchback, biased", "twin"]
     assert designs({"experiment_results": results[results["mode"] != "twin"]}) is None
+
+
+def test_coverage_is_drawn_where_it_was_measured() -> None:
+    rows = pd.DataFrame(
+        {
+            "design": ["switchback", "switchback", "cluster_switchback"],
+            "scenario": ["-5 %, none", "A/A", "-5 %, cap"],
+            "coverage": [0.95, None, 0.5],
+            "coverage_lo": [0.94, None, 0.46],
+            "coverage_hi": [0.96, None, 0.54],
+            "status": ["green", "green", "red"],
+        }
+    )
+    picture = coverage({"experiment_calibration": rows})
+    assert picture is not None
+    assert list(picture.rows) == ["-5 %, cap, cluster_switchback", "-5 %, none, switchback"]
+    text = picture.render()
+    assert text.count("<circle") == 1
+    assert text.count('width="8" height="8"') == 1
+    assert coverage({"experiment_calibration": rows[rows["coverage"].isna()]}) is None
