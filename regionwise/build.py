@@ -23,6 +23,9 @@ from regionwise.lock import build_lock
 from regionwise.policy import policy
 from regionwise.stages import BY_NAME, STAGES, Stage
 
+# glibc hands arrays above 32 MB back at once and fetches every page anew: a fifth of the processor
+# time of a fleet of 1,500 services. Both are in bytes.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "1000000000"}
 _VERSIONED = ("duckdb", "dbt-core", "dbt-duckdb", "numpy", "pandas", "scipy", "scikit-learn")
 
 
@@ -98,7 +101,7 @@ def run_stage(settings: Settings, name: str, source: Path | None, *, quiet: bool
 
 
 def _launch(settings: Settings, source: Path | None) -> runner.Launch:
-    environment = dbt.environment(settings)
+    environment = dbt.environment(settings) | _KEEP_MEMORY
     return lambda stage, events: runner.StageProcess(stage, settings, source, environment, events)
 
 

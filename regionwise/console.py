@@ -28,6 +28,7 @@ class StepRecord:
         begun_after: Seconds from the begin of the run to the begin of this step.
         seconds: How long the step took; two steps may run side by side.
         peak_memory_mb: Largest resident set of a step that had a process of its own.
+        cpu_seconds: Processor time of such a step, of its preparation too.
     """
 
     name: str
@@ -39,6 +40,7 @@ class StepRecord:
     status: str = "running"
     notes: list[str] = field(default_factory=list)
     peak_memory_mb: float | None = None
+    cpu_seconds: float | None = None
 
 
 class Progress:

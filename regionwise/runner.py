@@ -162,6 +162,7 @@ class _Runner:
             record.rows, record.detail = said["rows"], said["detail"]
             record.notes.extend(said["notes"])
             record.peak_memory_mb = round(float(said["peak_memory_mb"]), 1)
+            record.cpu_seconds = round(float(said["cpu_seconds"]), 1)
             self.done.add(name)
             self._end(name, "done")
         elif said["kind"] == "failed":

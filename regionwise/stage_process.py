@@ -70,6 +70,7 @@ def main() -> int:
         detail=record.detail,
         notes=record.notes,
         peak_memory_mb=_peak_memory_mb(),
+        cpu_seconds=sum(os.times()[:4]),
     )
     return Exit.DONE
 

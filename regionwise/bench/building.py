@@ -18,12 +18,14 @@ _DEMO_SERVICES = 150
 
 @dataclass(frozen=True)
 class Measurement:
-    """One build: seconds and peak memory by stage, and of the whole (``total``).
+    """One build: seconds, processor time and peak memory by stage, and of the whole (``total``).
 
-    Stages run side by side: seconds of stages add up to more than the total, peaks to less.
+    Stages run side by side: their seconds add up to more than the total. The total of the memory
+    is an upper bound, the largest sum of what lived at the same time.
     """
 
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     peak_memory_mb: dict[str, float]
 
 
@@ -43,8 +45,10 @@ def run(settings: Settings, factors: tuple[float, ...], *, as_json: bool = False
         plain = {size: asdict(result) for size, result in results.items()}
         return json.dumps(plain, indent=2, sort_keys=True)
     seconds = {size: result.seconds for size, result in results.items()}
+    cpu = {size: result.cpu_seconds for size, result in results.items()}
     memory = {size: result.peak_memory_mb for size, result in results.items()}
-    return "\n\n".join([_table("seconds", seconds), _table("peak memory, MB", memory)])
+    tables = [("seconds", seconds), ("processor seconds", cpu), ("peak memory, MB", memory)]
+    return "\n\n".join(_table(what, sizes) for what, sizes in tables)
 
 
 def _table(what: str, sizes: dict[str, dict[str, float]]) -> str:
@@ -87,8 +91,10 @@ def _measure(settings: Settings, factor: float) -> Measurement:
     content = json.loads(done.stdout)
     steps = content["steps"]
     seconds = {step["name"]: float(step["seconds"]) for step in steps}
+    cpu = {step["name"]: float(step["cpu_seconds"] or 0) for step in steps}
     memory = {step["name"]: float(step["peak_memory_mb"] or 0) for step in steps}
     return Measurement(
         seconds | {"total": float(content["seconds"])},
+        cpu | {"total": sum(cpu.values())},
         memory | {"total": float(content["peak_memory_mb"])},
     )

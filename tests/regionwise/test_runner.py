@@ -51,7 +51,7 @@ class Theatre:
             said: dict[str, Any] = {"kind": "done", "rows": 1, "detail": name, "notes": []}
             if name in self.failing:
                 said = {"kind": "failed", "code": 4, "message": f"{name} broke", "hint": ""}
-            self.events.put((name, said | {"peak_memory_mb": 2.0}))
+            self.events.put((name, said | {"peak_memory_mb": 2.0, "cpu_seconds": 1.0}))
             self.events.put((name, {"kind": "gone", "returncode": 0}))
 
 
