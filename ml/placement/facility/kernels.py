@@ -49,6 +49,41 @@ def median_served(order: Any, near: Any, price: Any, weight: Any, served: Any) -
 
 
 @making_arrays
+def _settle(distance: Any, sites: Any, first: Any, second: Any, home: Any, loss: Any) -> float:
+    """Find each customer's nearest two sites, and what the removal of each site costs."""
+    loss[:] = 0.0
+    total = 0.0
+    for j in range(distance.shape[0]):
+        first[j], second[j] = np.inf, np.inf
+        for q in range(sites.size):
+            here = distance[j, sites[q]]
+            if here < first[j]:
+                second[j] = first[j]
+                first[j] = here
+                home[j] = q
+            elif here < second[j]:
+                second[j] = here
+        loss[home[j]] += second[j] - first[j]
+        total += first[j]
+    return total
+
+
+@making_arrays
+def _gain(distance: Any, i: int, first: Any, second: Any, home: Any, spared: Any) -> float:
+    """Return what adding a site gains; ``spared`` gets what it saves of each removal's loss."""
+    gain = 0.0
+    spared[:] = 0.0
+    for j in range(distance.shape[0]):
+        here = distance[j, i]
+        if here < first[j]:
+            gain += first[j] - here
+            spared[home[j]] += second[j] - first[j]
+        elif here < second[j]:
+            spared[home[j]] += second[j] - here
+    return gain
+
+
+@making_arrays
 def exchange(distance: Any, sites: Any) -> float:
     """Swap a chosen site for another while that saves anything; the best swap each time.
 
@@ -62,8 +97,7 @@ def exchange(distance: Any, sites: Any) -> float:
     References:
         Whitaker (1983); one pass finds the loss of every removal and the gain of every addition.
     """
-    n, m = distance.shape
-    p = sites.size
+    (n, m), p = distance.shape, sites.size
     chosen = np.zeros(m, dtype=np.bool_)
     for q in range(p):
         chosen[sites[q]] = True
@@ -71,33 +105,12 @@ def exchange(distance: Any, sites: Any) -> float:
     home = np.empty(n, dtype=np.int64)
     loss, spared = np.empty(p), np.empty(p)
     while True:
-        loss[:] = 0.0
-        total = 0.0
-        for j in range(n):
-            first[j], second[j] = np.inf, np.inf
-            for q in range(p):
-                here = distance[j, sites[q]]
-                if here < first[j]:
-                    second[j] = first[j]
-                    first[j] = here
-                    home[j] = q
-                elif here < second[j]:
-                    second[j] = here
-            loss[home[j]] += second[j] - first[j]
-            total += first[j]
+        total = _settle(distance, sites, first, second, home, loss)
         best, enter, leave = -1e-9 * (1.0 + abs(total)), -1, -1
         for i in range(m):
             if chosen[i]:
                 continue
-            gain = 0.0
-            spared[:] = 0.0
-            for j in range(n):
-                here = distance[j, i]
-                if here < first[j]:
-                    gain += first[j] - here
-                    spared[home[j]] += second[j] - first[j]
-                elif here < second[j]:
-                    spared[home[j]] += second[j] - here
+            gain = _gain(distance, i, first, second, home, spared)
             for q in range(p):
                 change = loss[q] - spared[q] - gain
                 if change < best:

@@ -153,7 +153,30 @@ class Relaxed:
             one.mean_rps[:, :, None]
         )
         total += users[..., 0] + self._user_usd
+        best, at, ratio = self._answered(by_set, row_onward, prices)
         t = edges.callee
+        np.add.at(total, t, self.calls[:, None] * best)
+        closed = np.where(self.usable, total, np.inf)
+        chosen = closed.argmin(axis=1)
+        every = np.arange(one.n_services)
+        value = closed[every, chosen]
+        limit, moves = row_limits(one)[: one.n_regions], move_limit(one)
+        rent = _rent(prices, limit, moves)
+        size = np.abs(value).sum() + rent + (self.calls[:, None] * np.abs(prices.call)).sum()
+        bound = math.fsum(value) - rent - _FLOAT_SLACK * float(size)
+        e = np.arange(len(t))
+        picked = (at[e, chosen[t]], ratio[e, chosen[t], at[e, chosen[t]]])
+        return bound, self._slopes(chosen, picked, factor, limit, moves), chosen
+
+    def _answered(
+        self, by_set: Floats, row_onward: Floats, prices: Prices
+    ) -> tuple[Floats, Ints, Floats]:
+        """Return what one call costs each set at least, from where, and the worth that suits it.
+
+        ``(E, P)``, ``(E, P)`` and ``(E, P, R)``.
+        """
+        edges, origins = self.instance.edges, self.instance.n_origins
+        t, worth = edges.callee, SECONDS_PER_HOUR * self.instance.usd_per_request_ms
         answered = np.where(edges.is_async, 0.0, worth[t])
         wait = by_set[t][..., origins:]
         paid = self.transfer + row_onward[t][..., origins:] - prices.call[:, None]
@@ -163,21 +186,7 @@ class Relaxed:
         ratio = np.where(beyond >= 0, low[:, None], high[:, None])
         paid += ratio * beyond
         at = paid.argmin(axis=2)
-        best = np.take_along_axis(paid, at[..., None], axis=2)[..., 0]
-        np.add.at(total, t, self.calls[:, None] * best)
-        closed = np.where(self.usable, total, np.inf)
-        chosen = closed.argmin(axis=1)
-        every = np.arange(one.n_services)
-        value = closed[every, chosen]
-        limit, moves = row_limits(one)[: one.n_regions], move_limit(one)
-        scarce = prices.vcpu > 0
-        rent = math.fsum(prices.vcpu[scarce] * limit[scarce])
-        rent += prices.move * moves if prices.move > 0 else 0.0
-        size = np.abs(value).sum() + rent + (self.calls[:, None] * np.abs(prices.call)).sum()
-        bound = math.fsum(value) - rent - _FLOAT_SLACK * float(size)
-        e = np.arange(len(t))
-        picked = (at[e, chosen[t]], ratio[e, chosen[t], at[e, chosen[t]]])
-        return bound, self._slopes(chosen, picked, factor, limit, moves), chosen
+        return np.take_along_axis(paid, at[..., None], axis=2)[..., 0], at, ratio
 
     def _best_buckets(self, later: Floats) -> tuple[Floats, Floats]:
         """Return cost of a unit of worth by kind, region, client, and the factor that gives it."""
@@ -260,3 +269,9 @@ class Relaxed:
         added = float(self.added[np.arange(n), chosen].sum())
         excess = added - moves if math.isfinite(moves) else 0.0
         return Slopes(call, later, vcpu, excess)
+
+
+def _rent(prices: Prices, limit: Floats, moves: float) -> float:
+    scarce = prices.vcpu > 0
+    rent = math.fsum(prices.vcpu[scarce] * limit[scarce])
+    return rent + (prices.move * moves if prices.move > 0 else 0.0)

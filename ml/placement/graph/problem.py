@@ -104,24 +104,12 @@ def graph_problem(instance: Instance) -> GraphProblem:
         ValueError: If some service has fewer allowed regions than it needs.
     """
     edges, policy, n = instance.edges, instance.policy, instance.n_services
-    own = instance.mean_rps.sum(axis=1)
-    total, peak = own.copy(), instance.peak_rps.sum(axis=1)
-    for e in instance.layer_edges:
-        np.add.at(total, edges.callee[e], edges.calls[e] * total[edges.caller[e]])
-        np.add.at(peak, edges.callee[e], edges.calls[e][:, None] * peak[edges.caller[e]])
-    swing = np.where(total > 0, peak.max(axis=1) / np.where(total > 0, total, 1.0), 1.0)
-    count = swing / (instance.full_rate * policy.utilisation_target)
+    total, count = _demand_of_all(instance)
     parts, at = instance.latency, int(np.searchsorted(instance.latency.buckets, 0.5))
     worth = SECONDS_PER_HOUR * instance.usd_per_request_ms
     factor = parts.factor[:, :, at]
     inside = worth[:, None] * factor * parts.internal_ms[:, :, at]
-    allowed = instance.blocker == 0
-    most = np.minimum(instance.max_regions, policy.max_regions_cap)
-    least = np.maximum(1, instance.min_regions)
-    short = np.flatnonzero(np.minimum(allowed.sum(axis=1), most) < least)
-    if short.size:
-        name = instance.service_ids[int(short[0])]
-        raise ValueError(f"{name}: fewer allowed regions than min_regions == {least[short[0]]}")
+    allowed, least, most = _rules_on_regions(instance)
     hourly = SECONDS_PER_HOUR * GB_PER_KB
     waited = np.where(edges.is_async, 0.0, edges.factor / edges.calls)
     origins = instance.n_origins
@@ -151,6 +139,29 @@ def graph_problem(instance: Instance) -> GraphProblem:
         capacity=instance.capacity_vcpu,
         layers=tuple(instance.layers) if n else (),
     )
+
+
+def _demand_of_all(instance: Instance) -> tuple[Floats, Floats]:
+    """Return users' and callers' requests per second, and instances for one of them, ``(S,)``."""
+    edges = instance.edges
+    total, peak = instance.mean_rps.sum(axis=1), instance.peak_rps.sum(axis=1)
+    for e in instance.layer_edges:
+        np.add.at(total, edges.callee[e], edges.calls[e] * total[edges.caller[e]])
+        np.add.at(peak, edges.callee[e], edges.calls[e][:, None] * peak[edges.caller[e]])
+    swing = np.where(total > 0, peak.max(axis=1) / np.where(total > 0, total, 1.0), 1.0)
+    return total, swing / (instance.full_rate * instance.policy.utilisation_target)
+
+
+def _rules_on_regions(instance: Instance) -> tuple[Flags, Ints, Ints]:
+    """Return the regions allowed, and the fewest and most of them."""
+    allowed = instance.blocker == 0
+    most = np.minimum(instance.max_regions, instance.policy.max_regions_cap)
+    least = np.maximum(1, instance.min_regions)
+    short = np.flatnonzero(np.minimum(allowed.sum(axis=1), most) < least)
+    if short.size:
+        name = instance.service_ids[int(short[0])]
+        raise ValueError(f"{name}: fewer allowed regions than min_regions == {least[short[0]]}")
+    return allowed, least, most
 
 
 @dataclass(frozen=True)

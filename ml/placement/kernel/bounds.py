@@ -50,7 +50,7 @@ _NEAR = 3
 @inner
 def prepare(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
     """Fill the bounds of single regions."""
-    n_r, n_c = fixed.rtt.shape[0], local.marks[SIZE, 0]
+    n_r = fixed.rtt.shape[0]
     per = 1.0 / (part.own[i, RATE] * fixed.utilisation)
     most = local.astray[local.astray.shape[0] - 1, 3] * per
     # What is counted as least instances is not counted by load: large services count by load.
@@ -74,19 +74,7 @@ def prepare(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
         tree.region[r, FEE] += counted * fixed.least * tree.region[r, UNIT]
         if part.area[i, r, ADDS] > 0.0:
             tree.region[r, FEE] += fixed.move_price
-        at = _busy_hour(r, local)
-        stray_peak = local.peak[local.peak.shape[0] - 1, at] if local.marks[SIZE, 1] > 0 else 0.0
-        tree.region[r, STRAY] = (
-            weight * _stray_usd(i, r, part, local) + tree.region[r, UNIT] * stray_peak * per
-        )
-        for c in range(n_c):
-            usd = local.place[EGRESS, r, c] + local.client[c, NEAR_MEAN] * part.area[i, r, SPENT]
-            usd += local.client[c, NEAR_WORTH] * _least_ms(i, r, local.place[RTT, r, c], part)
-            held = (
-                tree.region[r, UNIT] * local.peak[c, at] * per if local.marks[SIZE, 1] > 0 else 0.0
-            )
-            tree.pair[HELD, r, c] = held
-            tree.pair[WAYS, r, c] = weight * usd + held
+        _fill_ways(r, i, per, weight, part, local, tree)
         least_stray = min(least_stray, tree.region[r, STRAY])
     tree.facts[0] = most
     tree.facts[1] = (
@@ -98,6 +86,24 @@ def prepare(i: int, fixed: Fixed, part: Part, local: Local, tree: Tree) -> None:
         _add_reserve(i, fixed, part, local, tree)
     if (part.own[i, IS_HARD] > 0.0) and local.astray[local.astray.shape[0] - 1, 2] > 0.0:
         _prepare_ok(i, fixed, part, local, tree)
+
+
+@inner
+def _fill_ways(
+    r: int, i: int, per: float, weight: float, part: Part, local: Local, tree: Tree
+) -> None:
+    """Fill what serving each client from a region costs at least, and what is spread over all."""
+    at, has_hours = _busy_hour(r, local), local.marks[SIZE, 1] > 0
+    stray_peak = local.peak[local.peak.shape[0] - 1, at] if has_hours else 0.0
+    tree.region[r, STRAY] = (
+        weight * _stray_usd(i, r, part, local) + tree.region[r, UNIT] * stray_peak * per
+    )
+    for c in range(local.marks[SIZE, 0]):
+        usd = local.place[EGRESS, r, c] + local.client[c, NEAR_MEAN] * part.area[i, r, SPENT]
+        usd += local.client[c, NEAR_WORTH] * _least_ms(i, r, local.place[RTT, r, c], part)
+        held = tree.region[r, UNIT] * local.peak[c, at] * per if has_hours else 0.0
+        tree.pair[HELD, r, c] = held
+        tree.pair[WAYS, r, c] = weight * usd + held
 
 
 @inner

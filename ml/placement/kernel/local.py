@@ -47,7 +47,6 @@ def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
     """Gather what service ``i`` asks for: only clients and hours that can matter."""
     n_c = 0
     hours = _peak_hours(i, part, local)
-    n_r, n_b = fixed.rtt.shape[0], fixed.buckets.shape[0]
     local.astray[:] = 0.0
     local.astray[local.astray.shape[0] - 1, :] = 0.0
     local.peak[local.peak.shape[0] - 1, :] = 0.0
@@ -56,32 +55,7 @@ def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
         mean, worth = part.asked[i, c, MEAN], part.asked[i, c, WORTH]
         if mean == 0.0 and worth == 0.0 and not part.peak[i, c].any():
             continue
-        stray = fixed.misroute[c]
-        local.client[n_c, MEAN] = mean
-        local.client[n_c, NEAR_MEAN] = mean * (1.0 - stray)
-        local.client[n_c, NEAR_WORTH] = worth * (1.0 - stray)
-        local.astray[local.astray.shape[0] - 1, 0] += stray * mean
-        local.astray[local.astray.shape[0] - 1, 1] += stray * worth
-        local.astray[local.astray.shape[0] - 1, 2] += mean
-        for h in range(hours):
-            peak = part.peak[i, c, local.marks[TRIAL, h]]
-            local.peak[n_c, h] = peak * (1.0 - stray)
-            local.peak[local.peak.shape[0] - 1, h] += stray * peak
-        for r in range(n_r):
-            rtt = fixed.rtt[r, c]
-            local.place[RTT, r, n_c] = rtt
-            local.place[RANK, r, n_c] = fixed.rank[r, c]
-            local.place[EGRESS, r, n_c] = part.egress[i, c, r] * (1.0 - stray)
-            local.astray[r, 0] += part.egress[i, c, r] * stray
-            local.astray[r, 1] += mean * rtt * stray
-            local.astray[r, 2] += worth * rtt * stray
-        if part.own[i, IS_HARD] > 0.0:
-            for b in range(n_b):
-                for r in range(n_r):
-                    took = part.cell[i, r, b, WEIGHT] * fixed.rtt[r, c] + part.cell[i, r, b, INSIDE]
-                    good = mean if took * part.cell[i, r, b, UPPER] <= part.own[i, SLO] else 0.0
-                    local.ok[b, r, n_c] = good * (1.0 - stray)
-                    local.ok[b, r, local.ok.shape[2] - 1] += good * stray
+        _fill_client(i, c, n_c, hours, fixed, part, local)
         n_c += 1
     local.marks[SIZE, 0], local.marks[SIZE, 1] = n_c, hours
     for h in range(hours):
@@ -91,6 +65,39 @@ def fill_local(i: int, fixed: Fixed, part: Part, local: Local) -> None:
         local.astray[local.astray.shape[0] - 1, 3] = max(
             local.astray[local.astray.shape[0] - 1, 3], total
         )
+
+
+@inner
+def _fill_client(
+    i: int, c: int, n_c: int, hours: int, fixed: Fixed, part: Part, local: Local
+) -> None:
+    """Gather client ``c`` as the ``n_c``-th that asks, and add its share to what is spread."""
+    mean, worth, stray = part.asked[i, c, MEAN], part.asked[i, c, WORTH], fixed.misroute[c]
+    everywhere = local.astray.shape[0] - 1
+    local.client[n_c, MEAN] = mean
+    local.client[n_c, NEAR_MEAN] = mean * (1.0 - stray)
+    local.client[n_c, NEAR_WORTH] = worth * (1.0 - stray)
+    local.astray[everywhere, 0] += stray * mean
+    local.astray[everywhere, 1] += stray * worth
+    local.astray[everywhere, 2] += mean
+    for h in range(hours):
+        peak = part.peak[i, c, local.marks[TRIAL, h]]
+        local.peak[n_c, h] = peak * (1.0 - stray)
+        local.peak[local.peak.shape[0] - 1, h] += stray * peak
+    for r in range(fixed.rtt.shape[0]):
+        rtt = fixed.rtt[r, c]
+        local.place[RTT, r, n_c] = rtt
+        local.place[RANK, r, n_c] = fixed.rank[r, c]
+        local.place[EGRESS, r, n_c] = part.egress[i, c, r] * (1.0 - stray)
+        local.astray[r, 0] += part.egress[i, c, r] * stray
+        local.astray[r, 1] += mean * rtt * stray
+        local.astray[r, 2] += worth * rtt * stray
+        if part.own[i, IS_HARD] > 0.0:
+            for b in range(fixed.buckets.shape[0]):
+                took = part.cell[i, r, b, WEIGHT] * rtt + part.cell[i, r, b, INSIDE]
+                good = mean if took * part.cell[i, r, b, UPPER] <= part.own[i, SLO] else 0.0
+                local.ok[b, r, n_c] = good * (1.0 - stray)
+                local.ok[b, r, local.ok.shape[2] - 1] += good * stray
 
 
 @inner

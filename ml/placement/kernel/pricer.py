@@ -153,7 +153,7 @@ class KernelPricer:
         paid += np.outer(one.memory_gb[services], old.memory + np.nan_to_num(one.memory_usd))
         share = np.divide(fell, paid, out=np.full_like(fell, np.inf), where=paid > 0)
         share = np.where(fell > 0, share, 0.0).max(axis=1)
-        base = np.zeros(len(services)) if self.base_usd is None else self.base_usd[services]
+        base = self._base(services)
         moves = max(0.0, old.move - new.move) * one.policy.max_regions_cap
         known, found = np.isfinite(value), value.copy()
         whole = value[known] + base[known] * MICRO + 1.0
@@ -206,28 +206,9 @@ class KernelPricer:
         rent = rent + one.memory_gb[services][:, None] * prices.memory
         price = np.outer(one.cpu_cores[services], one.vcpu_usd)
         price += np.outer(one.memory_gb[services], one.memory_usd)
-        base = np.zeros(len(services)) if self.base_usd is None else self.base_usd[services]
         hop = np.where(now, 0.0, self.today.move_usd[services])
         spent, price = clients.onward_usd, np.nan_to_num(price)
-        high = np.minimum(one.max_regions[services], one.policy.max_regions_cap)
-        most = most_instances(one.hard_capacity_vcpu, one.cpu_cores[services])
-        if one.memory_capacity_gb is not None:
-            by_memory = most_instances(one.memory_capacity_gb, one.memory_gb[services])
-            most = np.minimum(most, by_memory)
-        own = (
-            one.full_rate[services],
-            one.cpu_cores[services],
-            one.replica_usd[services],
-            base,
-            np.nan_to_num(one.slo_stated_ms[services], nan=-1.0),
-            ~np.isnan(one.slo_ms[services]),
-            one.loss_proof[services],
-            self.today.served_floor[services],
-            self.today.slowest_ms[services],
-            one.min_regions[services],
-            high,
-            limit,
-        )
+        most = self._room(services)
         inside = np.maximum(0.0, parts.internal_ms[services] + shift)
         cell = (inside, parts.network_weight[services], factor, factor * parts.p95_hi[services])
         part = Part(
@@ -236,10 +217,40 @@ class KernelPricer:
             egress=clients.egress_usd,
             area=np.stack((spent, price, rent, hop, ~now, allowed, home, most), axis=2),
             cell=np.stack(cell, axis=3),
-            own=np.stack(own, axis=1),
+            own=self._own(services, limit),
         )
         # One layout in memory, or the compiler would make the loop anew for another.
         return Part(*(np.ascontiguousarray(field, dtype=np.float64) for field in part))
+
+    def _own(self, services: Ints, limit: Floats) -> Floats:
+        one = self.instance
+        own = (
+            one.full_rate[services],
+            one.cpu_cores[services],
+            one.replica_usd[services],
+            self._base(services),
+            np.nan_to_num(one.slo_stated_ms[services], nan=-1.0),
+            ~np.isnan(one.slo_ms[services]),
+            one.loss_proof[services],
+            self.today.served_floor[services],
+            self.today.slowest_ms[services],
+            one.min_regions[services],
+            np.minimum(one.max_regions[services], one.policy.max_regions_cap),
+            limit,
+        )
+        return np.stack(own, axis=1)
+
+    def _base(self, services: Ints) -> Floats:
+        return np.zeros(len(services)) if self.base_usd is None else self.base_usd[services]
+
+    def _room(self, services: Ints) -> Floats:
+        """Return the most instances that one service alone may have in each region."""
+        one = self.instance
+        most = most_instances(one.hard_capacity_vcpu, one.cpu_cores[services])
+        if one.memory_capacity_gb is None:
+            return most
+        by_memory = most_instances(one.memory_capacity_gb, one.memory_gb[services])
+        return np.minimum(most, by_memory)
 
 
 def most_instances(room: Floats, size: Floats) -> Floats:
