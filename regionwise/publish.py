@@ -77,6 +77,8 @@ def _copy(warehouse: Path, draft: Path, marts: list[dict[str, Any]]) -> dict[str
     # One thread: the order of rows, and so the bytes of the files, must not depend on timing.
     with duckdb.connect(str(draft / "warehouse.duckdb"), config={"threads": 1}) as connection:
         connection.execute(f"attach {_text(str(warehouse))} as build (read_only)")
+        # One transaction: each would else wait for the disk, and there is one per column.
+        connection.execute("begin")
         for node in marts:
             name = _identifier(node["name"])
             connection.execute(
@@ -93,6 +95,7 @@ def _copy(warehouse: Path, draft: Path, marts: list[dict[str, Any]]) -> dict[str
             for column in node["columns"].values():
                 where = f"{name}.{_identifier(column['name'])}"
                 connection.execute(f"comment on column {where} is {_text(column['description'])}")
+        connection.execute("commit")
         connection.execute("detach build")
         connection.execute("checkpoint")
     return rows
