@@ -171,14 +171,17 @@ def alternatives(snapshot: Snapshot, row: pd.Series[Any]) -> None:
         return
     st.caption(
         "The gap is how much worse the best plan gets when a region is forced in; for a chosen"
-        " region, when it is banned. It comes from solving again, so it holds for several regions"
-        " together. Objective: cost plus priced waiting, a month."
+        " region, when it is banned. It compares whole sets of regions, so it holds for several"
+        " regions together. Between: what that costs the fleet at least and at most; open where"
+        " others would have to make room. Objective: cost plus priced waiting, a month."
     )
     view = pd.DataFrame(
         {
             "Region": found["region_id"],
             "Verdict": [_verdict(one) for _, one in found.iterrows()],
             "Gap, objective": found["gap_objective"].map(lambda v: words.usd(v, signed=True)),
+            "Between": [_between(one) for _, one in found.iterrows()],
+            "How known": found["gap_method"].map(_METHODS).fillna(words.DASH),
             "Gap, cost": found["gap_usd"].map(lambda v: words.usd(v, signed=True)),
             "Gap, latency": found["gap_ms"].map(lambda v: words.ms(v, signed=True)),
             "Best set with it (without, if chosen)": found["best_region_set"].fillna(words.DASH),
@@ -194,6 +197,21 @@ def alternatives(snapshot: Snapshot, row: pd.Series[Any]) -> None:
         alt="Every region for this service with its gap, or the rule that excludes it.",
     )
     parts.download(found, "alternatives")
+
+
+_METHODS = {
+    "exact": "exact within the certified gap",
+    "resolved": "fleet solved again with it",
+    "bounded": "bounds at the plan's prices",
+    "indispensable": "no plan lacks it",
+}
+
+
+def _between(one: pd.Series[Any]) -> str:
+    low, high = one["gap_lower"], one["gap_upper"]
+    if words.is_missing(low):
+        return words.DASH
+    return f"{words.usd(low)} to {'open' if words.is_missing(high) else words.usd(high)}"
 
 
 def _verdict(one: pd.Series[Any]) -> str:

@@ -345,9 +345,10 @@ PLACEMENT_ALTERNATIVES = Table(
         _c(
             "gap_method",
             "text",
-            "Whether the two ends meet within the certified gap.",
+            "exact: the ends meet within the certified gap; resolved: the fleet was solved again "
+            "with it; bounded: neither; indispensable: no plan of the service lacks it.",
             required=False,
-            values=("exact", "bounded", "indispensable"),
+            values=("exact", "resolved", "bounded", "indispensable"),
         ),
     ),
 )

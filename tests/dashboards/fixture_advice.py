@@ -219,6 +219,9 @@ def _alternatives(advised: list[Row], regions: list[str]) -> list[Row]:
                     "gap_usd": 10.0 * k if open_ else None,
                     "gap_ms": -1.5 * k if open_ else None,
                     "gap_objective": 12.0 * k if open_ else None,
+                    "gap_lower": 10.0 * k if open_ else None,
+                    "gap_upper": 14.0 * k if open_ and k else None,
+                    "gap_method": ("bounded", "resolved")[min(k, 1)] if open_ else None,
                 }
             )
     return rows

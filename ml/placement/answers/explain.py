@@ -15,6 +15,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from ml.placement.answers.forced import SOLVES, resolved
 from ml.placement.fleet.evaluate import RULES, Today
 from ml.placement.fleet.fleet import MICRO
 from ml.placement.fleet.pricing import PlanTable, price_all
@@ -27,12 +28,13 @@ HOURS_PER_MONTH = 730.0
 INDISPENSABLE = "indispensable"
 
 
-def alternatives(solution: Solution, lower_micro: int) -> pd.DataFrame:
+def alternatives(solution: Solution, lower_micro: int, solves: int = SOLVES) -> pd.DataFrame:
     """Return ``placement_alternatives`` for every service and region of the solution.
 
     Args:
         solution: The recommended plan.
         lower_micro: Certified bound of the problem with flows fixed, micro-dollars per hour.
+        solves: Wide brackets that may be solved again.
     """
     instance, table = solution.instance, solution.table
     blocker = _first_blocker(table)
@@ -62,7 +64,7 @@ def alternatives(solution: Solution, lower_micro: int) -> pd.DataFrame:
             else:
                 row |= _gap(solution, values[s], stated[s], gap, s, r)
             rows.append(row)
-    return pd.DataFrame(rows)
+    return resolved(solution, pd.DataFrame(rows), lower_micro, solves)
 
 
 def _values(table: PlanTable, solution: Solution) -> Floats:

@@ -17,9 +17,9 @@ from ml.placement.whatif import resolve
 
 # A search that weighs one thing all at once ends where it began: the price rises step by step.
 # $ per hour and added region, up to more than a region can save.
-_MOVE_LADDER = (0.1, 0.3, 1.0, 3.0)
+_MOVE_LADDER = (0.3, 3.0)
 # $ per request that the worst loss of a region would drop.
-_LOSS_LADDER = (1e-6, 1e-5, 1e-4)
+_LOSS_LADDER = (1e-5, 1e-4)
 _ROUNDS = 4
 
 

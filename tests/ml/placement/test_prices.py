@@ -18,7 +18,7 @@ from ml.placement.errors import InfeasibleError
 from ml.placement.fleet.evaluate import RULES
 from ml.placement.fleet.fleet import MICRO, Fleet, evaluate_fleet
 from ml.placement.fleet.pricing import price_all
-from ml.placement.problem.instance import RESIDENCY
+from ml.placement.problem.instance import BANNED, RESIDENCY
 from ml.placement.problem.rows import row_limits
 from ml.placement.search.kinds import Found, Kind, published
 from ml.placement.search.plans import best_latency, least_cost, mean_ms, monthly_micro
@@ -116,7 +116,7 @@ def test_a_rule_of_one_service_brackets_the_forced_fleet() -> None:
 def test_gaps_of_regions_bracket_every_fleet_with_the_region_forced() -> None:
     solution = _solution()
     instance, table = solution.instance, solution.table
-    found = explain.alternatives(solution, _lower()).set_index(["service_id", "region_id"])
+    found = explain.alternatives(solution, _lower(), 0).set_index(["service_id", "region_id"])
     fresh, _ = price_all(instance, solution.space, solution.fleet, solution.today)
     for s in range(6):
         for r, region in enumerate(instance.region_ids):
@@ -137,6 +137,68 @@ def test_gaps_of_regions_bracket_every_fleet_with_the_region_forced() -> None:
                 assert row["gap_lower_usd_per_month"] <= max(0.0, gain) + 1e-3
             if pd.notna(row["gap_upper_usd_per_month"]):
                 assert row["gap_lower_usd_per_month"] <= row["gap_upper_usd_per_month"] + 1e-6
+
+
+def test_wide_brackets_of_the_largest_bills_are_solved_again() -> None:
+    # Without calls every end of a bracket holds for any fleet, not only for these flows.
+    base = build_instance(12, 4, 5, hours=4, calls=False, capacity_share=1.2, move_budget=3)
+    solution = solve(base)
+    lower = certify(solution).lower_micro
+    wide = explain.alternatives(solution, lower, 0)
+    found = explain.alternatives(solution, lower, 3)
+    again = found[found["gap_method"] == "resolved"]
+    assert 0 < len(again) <= 3
+    rest = found.index.difference(again.index)
+    pd.testing.assert_frame_equal(found.loc[rest], wide.loc[rest])
+    assert again["gap_upper_usd_per_month"].notna().all()
+    for index, row in again.iterrows():
+        assert wide.loc[index, "gap_method"] == "bounded"
+        assert row["gap_lower_usd_per_month"] >= 0
+        assert (
+            row["gap_lower_usd_per_month"]
+            <= row["gap_objective_usd_per_month"]
+            <= row["gap_upper_usd_per_month"]
+        )
+        best = _forced_optimum(solution, str(row["service_id"]), str(row["region_id"]))
+        more = (best - solution.upper_micro) / MICRO * HOURS_PER_MONTH
+        assert row["gap_lower_usd_per_month"] <= max(0.0, more) + 1e-6
+        slack = (best - lower) / MICRO * HOURS_PER_MONTH
+        assert row["gap_upper_usd_per_month"] >= slack - 1e-6
+    billed = (solution.fleet.assessed.compute + solution.fleet.assessed.egress)[:, 0]
+    bills = dict(zip(base.service_ids, billed, strict=True))
+    open_ = set(wide.loc[wide["gap_method"] == "bounded", "service_id"])
+    largest = sorted(open_, key=lambda name: -bills[name])[:3]
+    assert set(again["service_id"]) <= set(largest)
+
+
+def _forced_optimum(solution: Solution, service: str, region: str) -> int:
+    """Return the cheapest fleet with the region forced (or banned), by trying every set."""
+    instance, space = solution.instance, solution.space
+    s, r = instance.service_ids.index(service), instance.region_ids.index(region)
+    inside = space.member[:, r]
+    forced = ~inside if inside[solution.fleet.chosen[s]] else inside
+    fresh, _ = price_all(instance, space, solution.fleet, solution.today)
+    costs = []
+    for p in np.flatnonzero(forced & (fresh.broken[s] == 0)):
+        blocker, sizes = instance.blocker.copy(), instance.min_regions.copy()
+        blocker[s, ~space.member[p]] = BANNED
+        sizes[s] = space.size[p]
+        try:
+            one = solve(replace(instance, blocker=blocker, min_regions=sizes))
+        except InfeasibleError:
+            continue
+        costs.append(one.upper_micro)
+    return min(costs)
+
+
+def test_a_forced_region_that_breaks_rules_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise InfeasibleError(("UNKNOWN",), "no plan found")
+
+    solution = _solution()
+    monkeypatch.setattr("ml.placement.answers.forced.resolve", refused)
+    found = explain.alternatives(solution, _lower(), 3)
+    assert "resolved" not in set(found["gap_method"])
 
 
 def test_frontier_holds_the_plans_and_marks_what_nobody_beats() -> None:
