@@ -140,7 +140,7 @@ def _diagnostics(rows: pd.DataFrame) -> None:
             "Move": odd["move_id"].replace("all", "all moves together"),
             "What speaks against it": odd["diagnostic"].map(_TOLD),
             "Size": [words.share(v, signed=True) for v in odd["rel_value"]],
-            "Fake moves stay below": odd["rel_band"].map(words.share),
+            "Fake moves stay within": [words.share(v, signed=True) for v in odd["rel_band"]],
             "p": odd["placebo_p"].map(words.p_value),
         }
     )

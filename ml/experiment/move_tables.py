@@ -59,7 +59,8 @@ def _row(
         return row | {"status": "insufficient", "reason": reason}
     return row | {
         "rel_value": relative(value),
-        "rel_band": relative(band),
+        # Relative changes are not symmetric: the band is told on the side of the value.
+        "rel_band": relative(math.copysign(band, value)),
         "placebo_p": p_value,
         "is_unusual": p_value <= 0.05,
         "status": "ok",

@@ -315,7 +315,7 @@ def _move_diagnostics() -> list[Row]:
         "moved_on": date(2026, 8, 1),
         "diagnostic": "neighbour_spill",
         "rel_value": -0.06,
-        "rel_band": 0.05,
+        "rel_band": -0.05,
         "placebo_p": 0.02,
         "is_unusual": True,
         "status": "ok",

@@ -113,6 +113,10 @@ def test_what_neighbours_did_is_told_and_they_are_compared_with_by_nobody(settin
     assert spill["placebo_p"] <= 0.05
     assert spill["is_unusual"]
     assert not rows["lead"]["is_unusual"]
+    for row in rows.values():
+        # Beyond the band is unusual, on whichever side.
+        assert (abs(row["rel_value"]) > abs(row["rel_band"])) == row["is_unusual"]
+        assert row["rel_value"] * row["rel_band"] > 0
     did = {r["estimator"]: r["rel_effect"] for r in move_rows(settings, found)}["did"]
     assert abs(did) < 0.06
     ignored = observe_moves(settings, replace(panel, calls=None), History())
