@@ -1044,7 +1044,12 @@ EXPERIMENT_MOVE_DIAGNOSTICS = Table(
             values=("lead", "spike", "spread", "neighbour_spill"),
         ),
         _c("rel_value", "double", "Its size, a relative change of latency.", required=False),
-        _c("rel_band", "double", "What 95 % of fake moves stay within, on the same side.", required=False),
+        _c(
+            "rel_band",
+            "double",
+            "What 95 % of fake moves stay within, on the same side.",
+            required=False,
+        ),
         _share("placebo_p", "Share of fake moves at least as large, ours counted."),
         _c("is_unusual", "boolean", "Whether fewer than 5 % of fake moves do.", required=False),
         _c("status", "text", "Whether the row can be read.", values=EXPERIMENT_STATUSES),
