@@ -9,6 +9,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from regionwise.config import ROOT, Settings
 from regionwise.exits import Exit, Stop
@@ -71,7 +72,7 @@ def _measure(settings: Settings, factor: float) -> Measurement:
         # A process of its own: its peak memory must not hide behind an earlier size's.
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "regionwise", "build", "--json"),
+                *(sys.executable, "-m", "regionwise", "build"),
                 *("--services", str(services), "--regions", str(settings.regions)),
                 *("--days", str(settings.days), "--seed", str(settings.seed)),
             ],
@@ -79,16 +80,23 @@ def _measure(settings: Settings, factor: float) -> Measurement:
             # A fleet ten times as large may move ten times as much.
             env=os.environ
             | {
-                "REGIONWISE_DATA": str(Path(folder)),
+                "REGIONWISE_DATA": folder,
                 "REGIONWISE_MOVE_BUDGET": str(round(settings.move_budget * max(1.0, factor))),
             },
-            capture_output=True,
-            text=True,
+            # A large build takes its time: its steps are shown, beside the result.
+            stdout=sys.stderr,
             check=False,
         )
-    if done.returncode:
-        raise Stop(Exit(done.returncode), done.stderr.strip())
-    content = json.loads(done.stdout)
+        if done.returncode:
+            words = f"the build of {services} services ended with exit code {done.returncode}"
+            raise Stop(Exit(done.returncode), words)
+        (report,) = (Path(folder) / "runs").glob("*.json")
+        content = json.loads(report.read_text())
+    return _measurement(content)
+
+
+def _measurement(content: dict[str, Any]) -> Measurement:
+    """Read a run report."""
     steps = content["steps"]
     seconds = {step["name"]: float(step["seconds"]) for step in steps}
     cpu = {step["name"]: float(step["cpu_seconds"] or 0) for step in steps}
