@@ -119,8 +119,15 @@ LATENCY_CANDIDATES = Table(
         _c("residual_factor", "double", "Learned correction of the physics sum.", low=0),
         _c("mean_lo_factor", "double", "Lower interval end over the mean.", low=0),
         _c("mean_hi_factor", "double", "Upper interval end over the mean.", low=0),
-        _c("p95_factor", "double", "p95 over the mean.", required=False, low=0),
-        _c("p95_hi_factor", "double", "Upper bound of p95 over the mean.", required=False, low=0),
+        _c("p95_factor", "double", "p95 over mean, at usual distance.", required=False, low=0),
+        _c(
+            "p95_hi_factor",
+            "double",
+            "Upper bound of p95 over mean, for the caller whose bound just meets the objective; "
+            "without an objective for the usual caller.",
+            required=False,
+            low=0,
+        ),
         _c("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
         _c("is_extrapolated", "boolean", "The service never ran in this region."),
     ),
@@ -656,15 +663,21 @@ PLACEMENT_CERTIFICATE_ONWARD = Table(
     may_be_empty=True,
 )
 
-PLACEMENT_CERTIFICATE_CLOSED = Table(
-    "placement_certificate_closed",
+PLACEMENT_CERTIFICATE_ELSEWHERE = Table(
+    "placement_certificate_elsewhere",
     ("plan_id", "service_id", "set_number", "region_id"),
-    "Region sets left out of the bound: moving a service there alone breaks another's rule.",
+    "What a region set leads to at other services if its service alone moves there.",
     (
         _c("plan_id", "text", "The recommended plan; one row of placement_runs."),
         _SERVICE,
         _c("set_number", "bigint", "Tells sets of one service apart.", low=0),
         _c("region_id", "text", "Region of the set."),
+        _c("is_closed", "boolean", "Left out of the bound: another service's rule would break."),
+        _c(
+            "elsewhere_micro_usd",
+            "bigint",
+            "Cost per hour beyond the set's price to first order, millionths of a dollar.",
+        ),
     ),
     may_be_empty=True,
 )
@@ -1230,7 +1243,7 @@ TABLES: tuple[Table, ...] = (
     PLACEMENT_CERTIFICATE_CLIENTS,
     PLACEMENT_CERTIFICATE_CLIENT_HOURS,
     PLACEMENT_CERTIFICATE_ONWARD,
-    PLACEMENT_CERTIFICATE_CLOSED,
+    PLACEMENT_CERTIFICATE_ELSEWHERE,
     EXPERIMENT_RESULTS,
     EXPERIMENT_CHECKS,
     EXPERIMENT_UNITS,

@@ -15,10 +15,10 @@ from ml.placement.answers import explain, frontier, living, publish
 from ml.placement.answers.saved import save
 from ml.placement.check.certificate import certificate_tables, certify
 from ml.placement.check.checker import check_plan
-from ml.placement.fleet.fleet import MICRO, describe_today, evaluate_fleet
+from ml.placement.fleet.fleet import MICRO, Fleet, describe_today, evaluate_fleet
 from ml.placement.graph.bound import joint_bound
 from ml.placement.problem.elastic import offset_usd, relaxed
-from ml.placement.problem.instance import Instance
+from ml.placement.problem.instance import Flags, Instance
 from ml.placement.problem.policy import Policy, load_policy
 from ml.placement.problem.reading import read_instance
 from ml.placement.problem.rows import bill_usd
@@ -28,12 +28,20 @@ from ml.placement.search.solve import Solution, solve, space_of
 from ml.placement.whatif import problem_of
 
 STAGE = "placement"
+_VALUES_CHECKED = 12
 GAP_SCOPE = (
-    "one service's region set at a time, jointly within capacity and the move budget, with call "
-    "flows, answer times of callees and prices per call fixed as this plan implies; over all "
-    "region sets up to the size cap but those found to break another service's rule; not over "
-    "joint changes of callers and callees; about the predicted latency, the prices and the "
-    "forecast demand"
+    "one region set per service, jointly within capacity and the move budget; each set valued "
+    "exactly as if its service alone moved, all that follows at callers and callees included; over "
+    "all region sets up to the size cap but those that then break another service's rule; not over "
+    "what several moves do together; about the predicted latency, the prices and the forecast "
+    "demand"
+)
+LARGE_GAP_SCOPE = (
+    "one region set per service, jointly within capacity and the move budget, with call flows, "
+    "answer times of callees and prices per call fixed as this plan implies: the fleet is too "
+    "large to value every set exactly; over all region sets up to the size cap but those found to "
+    "break another service's rule; not over joint changes of callers and callees; about the "
+    "predicted latency, the prices and the forecast demand"
 )
 
 JOINT_SCOPE = (
@@ -151,6 +159,8 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     instance = solution.instance
     inputs, config = instance.digest(), instance.policy.digest()
     certificate = certify(solution)
+    if solution.is_valued_exactly:
+        _check_values(solution)
     runs, services, placed = [], [], []
     weights = frontier.points(found, certificate.lower_micro)
     kinds = published(found, [(point.fleet, point.stop_reason) for point in weights])
@@ -178,10 +188,48 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
 
 def _check(solution: Solution, kind: Kind) -> None:
     """Have every published plan recomputed; only the recommended one must keep all rules."""
-    instance, space, fleet = solution.instance, solution.space, kind.fleet
-    stays = solution.table.is_stuck | instance.is_fixed | excused(solution)
+    stays = solution.table.is_stuck | solution.instance.is_fixed | excused(solution)
     own = kind.name == "recommended"
-    allowed = stays if own else np.ones(instance.n_services, dtype=bool)
+    cost = int(kind.fleet.cost_micro.sum())
+    _recheck(solution, kind.name, kind.fleet, cost, stays if own else None, with_rows=own)
+
+
+def _check_values(solution: Solution) -> None:
+    """Have the sets recomputed that the bound depends on most: the best beside the chosen ones."""
+    instance, space, table = solution.instance, solution.space, solution.table
+    n, chosen, master = instance.n_services, solution.fleet.chosen, solution.master
+    value = table.reduced(master.capacity_dual, master.move_dual, 0, n)
+    value -= value[np.arange(n), chosen][:, None]
+    value[~table.is_open] = np.inf
+    value[np.arange(n), chosen] = np.inf
+    order = np.argsort(value, axis=None, kind="stable")[:_VALUES_CHECKED]
+    for s, p in zip(*np.unravel_index(order, value.shape), strict=True):
+        if not np.isfinite(value[s, p]):
+            break
+        moved = chosen.copy()
+        moved[s] = p
+        fleet = evaluate_fleet(instance, space, moved, solution.today)
+        stated = int(table.cost_micro[s, p] - table.cost_micro[s, chosen[s]])
+        name = f"{instance.service_ids[s]} on set {p}"
+        _recheck(solution, name, fleet, solution.upper_micro + stated)
+
+
+def _recheck(
+    solution: Solution,
+    name: str,
+    fleet: Fleet,
+    cost_micro: int,
+    may_break: Flags | None = None,
+    *,
+    with_rows: bool = False,
+) -> None:
+    """Have one plan recomputed; by default any service may break its rules.
+
+    Raises:
+        CheckerError: If the second program finds another cost or another broken rule.
+    """
+    instance, space = solution.instance, solution.space
+    allowed = np.ones(instance.n_services, dtype=bool) if may_break is None else may_break
     report = check_plan(
         instance,
         [space.sets[p] for p in fleet.chosen],
@@ -189,14 +237,18 @@ def _check(solution: Solution, kind: Kind) -> None:
             {r: int(fleet.assessed.instances[s, 0, k]) for k, r in enumerate(space.sets[p])}
             for s, p in enumerate(fleet.chosen)
         ],
-        int(fleet.cost_micro.sum()),
+        cost_micro,
         may_break=frozenset(np.flatnonzero(allowed).tolist()),
         today=[space.sets[p] for p in solution.today.home],
-        with_rows=own,
+        with_rows=with_rows,
     )
     if not report.is_ok:
         more = f" and {len(report.findings) - 5} more" if len(report.findings) > 5 else ""
-        raise CheckerError(f"plan {kind.name}: " + "; ".join(report.findings[:5]) + more)
+        raise CheckerError(f"plan {name}: " + "; ".join(report.findings[:5]) + more)
+
+
+def _scope(solution: Solution) -> str:
+    return GAP_SCOPE if solution.is_valued_exactly else LARGE_GAP_SCOPE
 
 
 def _run_row(
@@ -219,7 +271,7 @@ def _run_row(
         "upper_bound_usd_per_hour": upper,
         "lower_bound_usd_per_hour": lower,
         "gap_share": None if lower is None else (upper - lower) / max(abs(lower), 1 / MICRO),
-        "gap_scope": GAP_SCOPE if own else None,
+        "gap_scope": _scope(solution) if own else None,
         "end_state": "feasible" if own else "evaluated",
         "stop_reason": kind.stop_reason,
         "checker_status": "ok",
@@ -258,7 +310,7 @@ def _result(solution: Solution, runs: pd.DataFrame) -> PlacementResult:
         cost_recommended_usd_per_hour=float(row["upper_bound_usd_per_hour"]),
         lower_bound_usd_per_hour=float(row["lower_bound_usd_per_hour"]),
         gap_share=float(row["gap_share"]),
-        gap_scope=GAP_SCOPE,
+        gap_scope=_scope(solution),
         joint_gap_share=None if pd.isna(joint := row.get("joint_gap_share")) else float(joint),
         joint_gap_scope=str(row["joint_gap_scope"]),
         moves=int(row["moves"]),

@@ -74,7 +74,7 @@ def test_the_demo_is_confirmed_to_the_micro_dollar(demo_data: Path) -> None:
         demo_data,
         "select plan_kind, status, services, sets_evaluated, services_with_other_instances,"
         " abs(upper_bound_difference_usd_per_hour), abs(lower_bound_difference_usd_per_hour),"
-        " own_rules_bound_usd_per_hour <= lower_bound_usd_per_hour,"
+        " own_rules_bound_usd_per_hour < upper_bound_usd_per_hour,"
         " lower_bound_usd_per_hour <= upper_bound_usd_per_hour"
         " from fct_certificate where status <> 'skipped' order by plan_kind",
     )

@@ -1,8 +1,9 @@
 """What SQL needs to derive both bounds of the recommended plan again.
 
 Inputs of the priced problem only: the policy as numbers, who calls from where at the plan, what
-others pay per call, and which sets break a neighbour's rule. No cost of a plan and no value of a
-set leaves here; the warehouse finds those by itself and compares.
+others pay per call, and what a set leads to elsewhere if its service alone moves: a neighbour's
+rule broken, or a cost beyond its price to first order. No cost of a plan and no price of a set
+leaves here; the warehouse finds those by itself and compares.
 """
 
 from __future__ import annotations
@@ -65,13 +66,15 @@ PLAN_ROWS_MAX = 150_000
 
 @dataclass(frozen=True)
 class Certificate:
-    """The bound of the problem as it is stated, from which nothing of the search is left."""
+    """The bound over one set per service, and what it takes over from the walk."""
 
     solution: Solution
     lower_micro: int
     """Micro-dollars per hour, at the published prices of the shared rows."""
     closed: Flags
     """Sets that keep a service's own rules and break another's if it alone moves, ``(S, P)``."""
+    elsewhere_micro: Ints
+    """What a set costs beyond its price to first order, if its service alone moves, ``(S, P)``."""
 
     @property
     def run_columns(self) -> dict[str, float]:
@@ -81,24 +84,23 @@ class Certificate:
 
 
 def certify(solution: Solution) -> Certificate:
-    """Return the bound over prices of sets that follow from the plan's flows alone.
+    """Return the bound over one set per service, each valued as if its service alone moved.
 
-    While it searches, the optimiser writes what it learned from single moves into its table: exact
-    costs of some sets, and which sets break a neighbour's rule. A bound from that table holds for
-    no problem that can be written down without repeating the search. So every set is priced again
-    at the plan; only the closed sets are taken over, and named.
+    Prices of sets to first order leave out whole instances of callees and calls that become the
+    slowest of their stage. Both are in the exact value, which the walk finds by following the one
+    change through the fleet. What differs is written out set by set, for SQL derives the rest.
     """
-    instance = solution.instance
+    instance, table = solution.instance, solution.table
     fresh, _ = price_all(instance, solution.space, solution.fleet, solution.today)
-    stated = replace(fresh, is_open=solution.table.is_open)
     lower, _, _ = lower_bound(
-        stated,
+        table,
         row_limits(instance),
         move_limit(instance),
         solution.master.capacity_dual,
         solution.master.move_dual,
     )
-    return Certificate(solution, lower, fresh.is_open & ~solution.table.is_open)
+    more = np.where(table.is_open, table.cost_micro - fresh.cost_micro, 0)
+    return Certificate(solution, lower, fresh.is_open & ~table.is_open, more)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def certificate_tables(
         "placement_certificate_clients": _joined(clients),
         "placement_certificate_client_hours": _joined(hours),
         "placement_certificate_onward": _joined(onward),
-        "placement_certificate_closed": _closed(certificate, recommended),
+        "placement_certificate_elsewhere": _elsewhere(certificate, recommended),
     }
 
 
@@ -262,15 +264,17 @@ def _repeated(ids: tuple[str, ...], at: Ints, times: int) -> pd.Categorical[str]
     return pd.Categorical.from_codes(np.repeat(at, times), categories=pd.Index(ids), ordered=True)
 
 
-def _closed(certificate: Certificate, plan: str) -> pd.DataFrame:
-    """Return the closed sets, one row per region of each."""
+def _elsewhere(certificate: Certificate, plan: str) -> pd.DataFrame:
+    """Return what sets lead to elsewhere, one row per region of each set that leads to anything."""
     instance, space = certificate.solution.instance, certificate.solution.space
+    closed, more = certificate.closed, certificate.elsewhere_micro
     rows = [
-        (plan, instance.service_ids[s], int(p), instance.region_ids[r])
-        for s, p in zip(*np.nonzero(certificate.closed), strict=True)
+        (plan, instance.service_ids[s], int(p), instance.region_ids[r], closed[s, p], more[s, p])
+        for s, p in zip(*np.nonzero(closed | (more != 0)), strict=True)
         for r in space.sets[p]
     ]
-    return pd.DataFrame(rows, columns=["plan_id", "service_id", "set_number", "region_id"])
+    names = ["plan_id", "service_id", "set_number", "region_id", "is_closed", "elsewhere_micro_usd"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def _long(

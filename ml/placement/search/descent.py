@@ -43,7 +43,15 @@ class End:
     stop_reason: str
 
 
-def descend(instance: Instance, space: SetSpace, today: Today, start: Ints, most: int) -> End:
+def descend(
+    instance: Instance,
+    space: SetSpace,
+    today: Today,
+    start: Ints,
+    most: int,
+    *,
+    thorough: bool = True,
+) -> End:
     """Return where changes that each help lead to.
 
     Args:
@@ -52,6 +60,7 @@ def descend(instance: Instance, space: SetSpace, today: Today, start: Ints, most
         today: What to compare with.
         start: Number of each service's set.
         most: Rounds.
+        thorough: End only where no exchange and no pair of caller and callee helps either.
     """
     chosen, rounds, stop = start, 0, "rounds"
     refused = np.full((instance.n_services, len(space.sets)), 2**60, dtype=np.int64)
@@ -62,7 +71,7 @@ def descend(instance: Instance, space: SetSpace, today: Today, start: Ints, most
         if rounds == most:
             break
         rounds += 1
-        if not _better(instance, today, table, walk, refused):
+        if not _better(instance, today, table, walk, refused, thorough=thorough):
             stop = "no_improvement"
             break
         chosen = walk.chosen
@@ -75,6 +84,8 @@ def _better(
     table: PlanTable,
     walk: Walk,
     refused: Ints,
+    *,
+    thorough: bool,
 ) -> bool:
     """Take what helps of the likely changes, else of rarer ones; say if any did."""
     chosen, budget = walk.chosen, move_limit(instance)
@@ -84,11 +95,14 @@ def _better(
         walk.take(single_moves(table, walk.chosen, refused)),
         walk.take(exchanges(table, walk.chosen, budget)),
     ]
-    return (
-        any(firsts)
-        or walk.take(homeward(instance, chosen, today.home, walk.broken))
-        or walk.take(single_moves(table, chosen, thorough=True))
-        or walk.take(exchanges(table, chosen, budget, thorough=True))
+    if any(firsts):
+        return True
+    if walk.take(homeward(instance, chosen, today.home, walk.broken)):
+        return True
+    if walk.take(single_moves(table, chosen, thorough=True)):
+        return True
+    return thorough and (
+        walk.take(exchanges(table, chosen, budget, thorough=True))
         or walk.take(neighbours(instance, table, today, chosen))
     )
 

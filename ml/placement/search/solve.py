@@ -24,12 +24,12 @@ from ml.placement.search.diagnose import explain_shortage
 from ml.placement.search.kicks import kicked
 from ml.placement.search.master import Master, overload, solve_master
 from ml.placement.search.rules import cheapest_sets
-from ml.placement.walk import Moves, open_walk
+from ml.placement.walk import Moves, Walk, open_walk
 from ml.placement.walk.ranks import Rank, move_limit
 
 _CLOSE_ENOUGH = 2e-5
 _WAITING_LADDER = (4.0, 1.0)
-_KICKS = 12
+_KICKS = 24
 _CLOSINGS = 5
 # Larger tables are searched from fewer plans, and rounded well, not exactly.
 _EXACT_CELLS = 20_000
@@ -37,7 +37,7 @@ _EXACT_CELLS = 20_000
 
 @dataclass(frozen=True)
 class Solution:
-    """A plan, the table of all plans at its flows, and the certificate."""
+    """A plan, what every set of every service is worth beside it, and the certificate."""
 
     instance: Instance
     space: SetSpace
@@ -45,9 +45,11 @@ class Solution:
     today_fleet: Fleet
     fleet: Fleet
     table: PlanTable
+    """Each set valued as if its service alone moved, on the whole fleet; closed where that breaks
+    another's rule. In a large fleet to first order, calls and answers as this plan implies."""
     clients: Clients
     master: Master
-    """Bounds of the problem with flows fixed as this plan implies."""
+    """Bounds over one set per service at those values."""
     rounds: int
     stop_reason: str
 
@@ -62,9 +64,18 @@ class Solution:
         return self.master.lower_micro
 
     @property
+    def is_valued_exactly(self) -> bool:
+        """Whether every set has its exact value; to first order in a large fleet."""
+        return _is_small(self.instance, self.space)
+
+    @property
     def gap(self) -> float:
         """Relative distance between the bounds."""
         return (self.upper_micro - self.lower_micro) / max(1, abs(self.lower_micro))
+
+
+def _is_small(instance: Instance, space: SetSpace) -> bool:
+    return instance.n_services * len(space.sets) <= _EXACT_CELLS
 
 
 def space_of(instance: Instance) -> SetSpace:
@@ -80,8 +91,9 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
 
     Args:
         instance: The problem.
-        quick: Begin at today's plan alone, not at several.
-        start: Begin at this plan alone; numbers of :func:`space_of` the instance.
+        quick: Begin at one plan, and end where no change of one service helps.
+        start: Begin at this plan, not at today's or at several; numbers of :func:`space_of` the
+            instance.
 
     Raises:
         InfeasibleError: If no plan keeps the fleet's rules.
@@ -91,13 +103,12 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
         space = space_of(instance)
         today, today_fleet = describe_today(instance, space)
         search = _Search(instance, space, today, today_fleet)
-        if start is not None:
-            best = search.settled(start)
-        elif quick:
-            best = search.settled(today.home)
+        if start is None and not quick:
+            found = search.best()
         else:
-            best = search.best()
-        return search.certified(best)
+            begin = today.home if start is None else start
+            found = search.settled(begin, thorough=not quick)
+        return search.certified(found)
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ class _Search:
 
     @property
     def _is_large(self) -> bool:
-        return self.instance.n_services * len(self.space.sets) > _EXACT_CELLS
+        return not _is_small(self.instance, self.space)
 
     def best(self) -> _Found:
         """Return the best end of descents from several plans, and after kicks."""
@@ -137,11 +148,12 @@ class _Search:
         for kick in range(0 if self._is_large else _KICKS):
             begin = kicked(self.instance, self.space, best.end.fleet.chosen, home, kick)
             best = min(best, self.settled(begin, best.today), key=lambda found: found.rank)
-        return best
+        last = self.settled(best.end.fleet.chosen, best.today, thorough=True)
+        return min(best, last, key=lambda found: found.rank)
 
-    def _descended(self, begin: Ints, today: Today) -> End:
+    def _descended(self, begin: Ints, today: Today, *, thorough: bool) -> End:
         most = self.instance.policy.best_response_rounds
-        return descend(self.instance, self.space, today, begin, most)
+        return descend(self.instance, self.space, today, begin, most, thorough=thorough)
 
     def _gathered(self, begin: Ints) -> Ints:
         """Return the plan that falling worths of waiting lead to.
@@ -154,17 +166,18 @@ class _Search:
             worth = factor * self.instance.usd_per_request_ms
             trial = replace(self.instance, usd_per_request_ms=worth)
             most = self.instance.policy.best_response_rounds
-            begin = descend(trial, self.space, free, begin, most).fleet.chosen
+            end = descend(trial, self.space, free, begin, most, thorough=False)
+            begin = end.fleet.chosen
         return begin
 
-    def settled(self, begin: Ints, today: Today | None = None) -> _Found:
+    def settled(self, begin: Ints, today: Today | None = None, *, thorough: bool = False) -> _Found:
         """Return where a descent ends; services that no step could spare are named by it.
 
         Services that the plan slows down are excused. Others have no plan that keeps their rules
         and their neighbours': those are held where they run today.
         """
         known = self.today if today is None else today
-        end = self._descended(begin, known)
+        end = self._descended(begin, known, thorough=thorough)
         while True:
             bits, stays = end.fleet.assessed.broken[:, 0], end.table.is_stuck | known.pinned
             slow = bits & SLOWER != 0
@@ -174,7 +187,8 @@ class _Search:
                 return _Found(end, known, int(((bits != 0) | excused).sum()))
             slowest = np.where(slow, np.inf, known.slowest_ms)
             known = replace(known, slowest_ms=slowest, pinned=known.pinned | held)
-            end = self._descended(np.where(held, known.home, end.fleet.chosen), known)
+            begin = np.where(held, known.home, end.fleet.chosen)
+            end = self._descended(begin, known, thorough=thorough)
 
     def certified(self, found: _Found) -> Solution:
         """Return the solution at an end.
@@ -198,29 +212,41 @@ class _Search:
         )
 
     def _closed(self, found: End, today: Today) -> Solution:
-        """Close the sets that break a neighbour's rule, as far as the bound depends on them."""
+        """Value the sets as if their service alone moved, and find prices of the shared rows."""
         one, table, fleet = self.instance, found.table, found.fleet
         capacity, budget = row_limits(one), move_limit(one)
         walk = open_walk(one, self.space, today, table, fleet)
-        known = np.zeros(table.is_open.shape, dtype=bool)
-        known[np.arange(one.n_services), fleet.chosen] = True
-        exact = not self._is_large
-        for _ in range(_CLOSINGS):
-            master = solve_master(table, capacity, budget, fleet.chosen, exact=exact)
-            tempting = _tempting(table, master, fleet.chosen) & ~known
-            if not tempting.any():
-                break
-            known |= tempting
-            services, plans = np.nonzero(tempting)
-            ranks = walk.ranks(Moves.alike(services[:, None], plans[:, None]))
-            closing = ranks[:, 1] > walk.rank[1]
-            table.is_open[services[closing], plans[closing]] = False
-        stop = found.stop_reason
+        if not self._is_large:
+            table = _valued(table, walk, table.is_open)
+            master = solve_master(table, capacity, budget, fleet.chosen)
+        else:
+            for _ in range(_CLOSINGS):
+                master = solve_master(table, capacity, budget, fleet.chosen, exact=False)
+                closed = _valued(table, walk, _tempting(table, master, fleet.chosen)).is_open
+                if (closed == table.is_open).all():
+                    break
+                table = replace(table, is_open=closed)
         solution = Solution(
             one, self.space, today, self.today_fleet, fleet, table, found.clients, master,
-            found.rounds, stop,
+            found.rounds, found.stop_reason,
         )  # fmt: skip
         return replace(solution, stop_reason="gap") if solution.gap <= _CLOSE_ENOUGH else solution
+
+
+def _valued(table: PlanTable, walk: Walk, wanted: Flags) -> PlanTable:
+    """Return the table with the exact cost of the ``wanted`` sets, each as if it alone changed.
+
+    Where that breaks a rule of another service, the set is closed.
+    """
+    n, chosen = np.arange(len(table.cpu_cores)), walk.chosen
+    moved = wanted.copy()
+    moved[n, chosen] = False
+    services, plans = np.nonzero(moved)
+    ranks = walk.ranks(Moves.alike(services[:, None], plans[:, None]))
+    is_open, cost = table.is_open.copy(), table.cost_micro.copy()
+    is_open[services, plans] = ranks[:, 1] <= walk.rank[1]
+    cost[services, plans] = cost[services, chosen[services]] + ranks[:, 2] - walk.rank[2]
+    return replace(table, is_open=is_open, cost_micro=cost)
 
 
 def _tempting(table: PlanTable, master: Master, chosen: Ints) -> Flags:

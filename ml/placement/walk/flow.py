@@ -83,10 +83,17 @@ def _loads(s: int, row: int, at: int, source: Rows, known: Known, hour: Floats) 
         if part > 0.0 and source.flow[at, q, TOP] > 0.0:
             for h in range(hours):
                 hour[h] += part * source.peak[at, q, h]
-    peak = 0.0
-    for h in range(hours):
-        peak = max(peak, hour[h])
-    return peak
+    # Four maxima at once: each alone would wait for the one before.
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    left = hours % 4
+    for h in range(left, hours, 4):
+        first = max(first, hour[h])
+        second = max(second, hour[h + 1])
+        third = max(third, hour[h + 2])
+        fourth = max(fourth, hour[h + 3])
+    for h in range(left):
+        first = max(first, hour[h])
+    return max(max(first, second), max(third, fourth))
 
 
 @inner

@@ -15,6 +15,7 @@ from ml.io import Writer
 from ml.placement.answers.publish import plan_id
 from ml.placement.check import certificate
 from ml.placement.check.certificate import certificate_tables, certify
+from ml.placement.fleet.fleet import evaluate_fleet
 from ml.placement.fleet.pricing import price_all
 from ml.placement.problem.policy import load_policy
 from ml.placement.search.solve import Solution, solve
@@ -32,15 +33,14 @@ def _tables(solution: Solution | None = None) -> dict[str, pd.DataFrame]:
 
 def test_bound_is_the_sum_of_the_cheapest_open_sets_at_the_published_prices() -> None:
     solution = _solution()
-    fresh, _ = price_all(solution.instance, solution.space, solution.fleet, solution.today)
-    master, total = solution.master, 0.0
+    table, master, total = solution.table, solution.master, 0.0
     cores, regions = solution.instance.cpu_cores, solution.space.sets
     for s in range(solution.instance.n_services):
         values = []
-        for p in np.flatnonzero(solution.table.is_open[s]):
-            value = float(fresh.cost_micro[s, p] + fresh.added[s, p] * master.move_dual * 1e6)
+        for p in np.flatnonzero(table.is_open[s]):
+            value = float(table.cost_micro[s, p] + table.added[s, p] * master.move_dual * 1e6)
             for k, r in enumerate(regions[p]):
-                used = float(fresh.instances[s, p, k] * cores[s])
+                used = float(table.instances[s, p, k] * cores[s])
                 value += used * float(master.capacity_dual[r]) * 1e6
             values.append(value)
         total += min(values)
@@ -55,28 +55,41 @@ def test_bound_is_the_sum_of_the_cheapest_open_sets_at_the_published_prices() ->
     assert found.run_columns["gap_share"] >= 0
 
 
-def test_what_the_search_corrected_does_not_move_the_bound() -> None:
-    """A search may write whatever it likes into its costs: sets are priced again."""
+def test_every_set_is_worth_what_the_fleet_costs_when_its_service_alone_moves() -> None:
     solution = _solution()
-    dearer = replace(solution.table, cost_micro=solution.table.cost_micro + 10_000)
-    spoiled = replace(solution, table=dearer)
-    assert certify(spoiled).lower_micro == certify(solution).lower_micro
+    instance, space, table = solution.instance, solution.space, solution.table
+    n, chosen = instance.n_services, solution.fleet.chosen
+    broken = solution.fleet.assessed.broken[:, 0] != 0
+    elsewhere, closed = 0, 0
+    fresh, _ = price_all(instance, space, solution.fleet, solution.today)
+    for s in range(n):
+        for p in np.flatnonzero(fresh.is_open[s]):
+            moved = chosen.copy()
+            moved[s] = p
+            fleet = evaluate_fleet(instance, space, moved, solution.today)
+            worse = int((fleet.assessed.broken[:, 0] != 0).sum()) > int(broken.sum())
+            assert bool(table.is_open[s, p]) != worse
+            if not worse:
+                change = int(fleet.cost_micro.sum()) - solution.upper_micro
+                stated = int(table.cost_micro[s, p] - table.cost_micro[s, chosen[s]])
+                assert abs(change - stated) <= n
+                elsewhere += stated != int(fresh.cost_micro[s, p] - fresh.cost_micro[s, chosen[s]])
+            closed += worse
+    assert elsewhere > 0
+    assert closed > 0
 
 
-def test_a_set_that_the_search_closed_is_named_region_by_region() -> None:
-    solution = _solution()
-    opened = solution.table.is_open.copy()
-    rows, plans = np.nonzero(opened)
-    other = plans != solution.fleet.chosen[rows]
-    s, p = int(rows[other][0]), int(plans[other][0])
-    before = len(_tables()["placement_certificate_closed"])
-    opened[s, p] = False
-    spoiled = replace(solution, table=replace(solution.table, is_open=opened))
-    listed = _tables(spoiled)["placement_certificate_closed"]
-    assert len(listed) == before + len(solution.space.sets[p])
-    mine = listed[(listed["service_id"] == solution.instance.service_ids[s])]
-    names = {solution.instance.region_ids[r] for r in solution.space.sets[p]}
-    assert names in [set(g["region_id"]) for _, g in mine.groupby("set_number")]
+def test_what_a_set_leads_to_elsewhere_is_named_region_by_region() -> None:
+    solution, found = _solution(), certify(_solution())
+    listed = _tables()["placement_certificate_elsewhere"]
+    told = found.closed | (found.elsewhere_micro != 0)
+    assert listed.groupby(["service_id", "set_number"]).ngroups == int(told.sum()) > 0
+    for (service, number), rows in listed.groupby(["service_id", "set_number"]):
+        s, p = solution.instance.service_ids.index(str(service)), int(str(number))
+        names = {solution.instance.region_ids[r] for r in solution.space.sets[p]}
+        assert set(rows["region_id"]) == names
+        assert set(rows["is_closed"]) == {bool(found.closed[s, p])}
+        assert set(rows["elsewhere_micro_usd"]) == {int(found.elsewhere_micro[s, p])}
 
 
 def test_calls_are_the_callers_load_times_calls_per_request() -> None:

@@ -74,7 +74,7 @@ def test_published_cost_is_the_sum_of_its_terms() -> None:
     np.testing.assert_allclose(total[upper.index], upper, atol=1e-4)
     best = runs[runs["plan_kind"] == "recommended"].iloc[0]
     assert best["lower_bound_usd_per_hour"] <= best["upper_bound_usd_per_hour"] + 1e-6
-    assert "not over joint changes" in best["gap_scope"]
+    assert "not over what several moves do together" in best["gap_scope"]
     others = runs[runs["plan_kind"] != "recommended"]
     assert others["lower_bound_usd_per_hour"].isna().all()
 

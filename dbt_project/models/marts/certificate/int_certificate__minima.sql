@@ -20,13 +20,16 @@ present as (
     where is_chosen
 ),
 
--- Taken over from the optimiser, which moved the service there alone and saw another's rule break.
-closed as (
+-- Taken over from the optimiser, which moved the service there alone and saw another's rule break,
+-- or what it costs elsewhere: whole instances of callees, calls that become the slowest.
+elsewhere as (
     select
         listed.service_id,
         listed.set_number,
-        cast(sum(regions.region_bit) as bigint) as set_mask
-    from {{ ref('stg_ml__placement_certificate_closed') }} as listed
+        cast(sum(regions.region_bit) as bigint) as set_mask,
+        max(case when listed.is_closed then 1 else 0 end) = 1 as is_closed,
+        max(listed.elsewhere_micro_usd) as micro_usd
+    from {{ ref('stg_ml__placement_certificate_elsewhere') }} as listed
     inner join {{ ref('int_certificate__regions') }} as regions
         on listed.region_id = regions.region_id
     group by
@@ -37,12 +40,13 @@ closed as (
 judged as (
     select
         plans.*,
-        closed.set_mask is not null as is_closed,
-        plans.is_allowed and closed.set_mask is null as is_candidate
+        coalesce(elsewhere.is_closed, false) as is_closed,
+        coalesce(elsewhere.micro_usd, 0) as elsewhere_micro_usd,
+        plans.is_allowed and not coalesce(elsewhere.is_closed, false) as is_candidate
     from plans
-    left join closed
-        on plans.service_id = closed.service_id
-        and plans.set_mask = closed.set_mask
+    left join elsewhere
+        on plans.service_id = elsewhere.service_id
+        and plans.set_mask = elsewhere.set_mask
 ),
 
 moves as (
@@ -71,6 +75,7 @@ valued as (
     select
         judged.service_id,
         judged.is_closed,
+        judged.elsewhere_micro_usd,
         cast(round((judged.cost_usd + (judged.others_usd - present.others_usd)) * 1e6) as bigint)
             as cost_micro_usd,
         cast(judged.regions_added * moves.dual * 1e6 as decimal(38, 9)) as moves_micro_usd,
@@ -94,9 +99,13 @@ final as (
         sum(case when is_closed then 1 else 0 end) as sets_closed,
         max(case when is_chosen and is_open then 1 else 0 end) = 1 as is_chosen_open,
         max(case when is_chosen then cost_micro_usd end) as chosen_micro_usd,
-        min(case when is_open then cost_micro_usd + moves_micro_usd + rent_micro_usd end)
-            as least_micro_usd,
-        -- As if no neighbour had rules: what is left when nothing is taken over.
+        min(
+            case
+                when is_open
+                    then cost_micro_usd + elsewhere_micro_usd + moves_micro_usd + rent_micro_usd
+            end
+        ) as least_micro_usd,
+        -- As if nothing happened elsewhere: what is left when nothing is taken over.
         min(
             case
                 when is_open or is_open_alone then cost_micro_usd + moves_micro_usd + rent_micro_usd

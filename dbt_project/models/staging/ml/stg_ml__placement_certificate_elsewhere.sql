@@ -1,7 +1,7 @@
 with
 
 source as (
-    select * from {{ source('ml', 'placement_certificate_closed') }}
+    select * from {{ source('ml', 'placement_certificate_elsewhere') }}
 ),
 
 final as (
@@ -9,7 +9,9 @@ final as (
         plan_id,
         service_id,
         set_number,
-        region_id
+        region_id,
+        is_closed,
+        elsewhere_micro_usd
     from source
 )
 
