@@ -206,6 +206,9 @@ def solve(context: Context) -> Work:
     """Choose the regions of every service, with a certified gap."""
     from ml import placement as stage
     from ml.io import Features
+    from ml.placement.walk.ready import make_ready
+
+    make_ready()
 
     def work(record: StepRecord) -> None:
         try:
