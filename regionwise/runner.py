@@ -218,7 +218,8 @@ class StageProcess:
         job = {
             "stage": stage.name,
             "settings": settings.model_dump(mode="json"),
-            "source": None if source is None else str(source),
+            # As the person means it, who may stand in another folder than the project's.
+            "source": None if source is None else str(source.absolute()),
         }
         self._say(json.dumps(job))
         self._reader = threading.Thread(target=self._read, args=(stage.name, events), daemon=True)

@@ -65,3 +65,18 @@ def test_stages_do_not_outlive_a_build_however_it_ends(
         time.sleep(0.1)
     assert not any(_is_alive(child) for child in children)
     assert not (tmp_path / "serving").exists()
+
+
+def test_a_relative_input_is_found_from_where_the_command_was_given(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "regions.csv").write_text("region_id\nus-east-1\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "regionwise", "stage", "ingest", "--input", "mine"],
+        cwd=tmp_path,
+        env=os.environ | {"REGIONWISE_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "regions.csv" in done.stderr
