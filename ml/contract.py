@@ -119,15 +119,8 @@ LATENCY_CANDIDATES = Table(
         _c("residual_factor", "double", "Learned correction of the physics sum.", low=0),
         _c("mean_lo_factor", "double", "Lower interval end over the mean.", low=0),
         _c("mean_hi_factor", "double", "Upper interval end over the mean.", low=0),
-        _c("p95_factor", "double", "p95 over mean, at usual distance.", required=False, low=0),
-        _c(
-            "p95_hi_factor",
-            "double",
-            "Upper bound of p95 over mean, for the caller whose bound just meets the objective; "
-            "without an objective for the usual caller.",
-            required=False,
-            low=0,
-        ),
+        _c("p95_factor", "double", "p95 over the mean.", required=False, low=0),
+        _c("p95_hi_factor", "double", "Upper bound of p95 over the mean.", required=False, low=0),
         _c("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
         _c("is_extrapolated", "boolean", "The service never ran in this region."),
     ),
