@@ -84,7 +84,10 @@ def _own_output() -> IO[str]:
 
 def _end_with_the_build() -> None:
     """Wait for the end of the input, then end this process and everything it started."""
-    sys.stdin.read()
+    # Not by ``sys.stdin``: a thread that waits in it holds its lock, and a copy of this process
+    # (ml.beside) that closes its input would wait for that lock for ever.
+    while os.read(0, 4096):
+        pass
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
