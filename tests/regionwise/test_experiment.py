@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import select
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 from ml.io import Writer
 from regionwise import cli, config, decisions, experiment
 from regionwise.build import build, config_hash
+from regionwise.config import ROOT
 from regionwise.exits import Exit, Stop
 
 _LAB = Path(__file__).resolve().parents[1] / "ml" / "experiment" / "conftest.py"
@@ -152,6 +155,33 @@ def _publish(data: Path, build_id: str, rows: list[tuple[Any, ...]]) -> None:
         )
     pointer = {"build_id": build_id, "path": f"{build_id}/warehouse.duckdb"}
     (data / "serving" / "current.json").write_text(json.dumps(pointer))
+
+
+def test_a_copy_of_a_stage_does_not_wait_for_the_stages_input() -> None:
+    """The stage waits for its input to end while a copy of it works and closes its own."""
+    code = (
+        "import threading, time\n"
+        "from ml.beside import beside\n"
+        "from regionwise import stage_process\n"
+        "threading.Thread(target=stage_process._end_with_the_build, daemon=True).start()\n"
+        "time.sleep(0.2)\n"
+        "print(beside(lambda: 42)(), flush=True)\n"
+    )
+    # Its own session: where the input ends, the stage ends its whole group.
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            ready, _, _ = select.select([process.stdout], [], [], 60)
+            assert ready, "the copy never answered"
+            assert process.stdout.readline() == b"42\n"
+        finally:
+            process.kill()
 
 
 def test_advice_outlives_builds_and_carries_its_reason(data: Path) -> None:
