@@ -33,12 +33,7 @@ $(VENV)/.runtime: requirements.lock pyproject.toml scripts/setup.sh
 setup-dev: $(VENV)/.dev
 $(VENV)/.dev: requirements-dev.lock pyproject.toml scripts/setup.sh
 	@scripts/setup.sh $(VENV) requirements-dev.lock && touch $@ $(VENV)/.runtime
-# Compiled code lies beside its sources: once a machine, and again when they change.
-$(VENV)/.compiled: $(VENV)/.runtime $(wildcard ml/placement/walk/*.py ml/placement/kernel/jit.py)
-	@echo "compiling the search, once (some ten seconds)"
-	@$(VENV)/bin/python -m ml.placement.walk && touch $@
-
-build: setup $(VENV)/.compiled  ## Build everything; DATA=folder for your own tables, SERVICES= REGIONS= DAYS= SEED= for the demo
+build: setup  ## Build everything; DATA=folder for your own tables, SERVICES= REGIONS= DAYS= SEED= for the demo
 	@$(RUN) build $(BUILD_ARGS) || { code=$$?; echo "regionwise ended with exit code $$code (README: exit codes)"; exit $$code; }
 demo: build dashboard  ## Build the demo and open the dashboard
 ingest: setup  ## Fill the raw tables only
