@@ -11,8 +11,7 @@ moves as (
         sum(case when change = 'add' then 1 else 0 end) as regions_added,
         sum(case when change = 'remove' then 1 else 0 end) as regions_removed,
         sum(case when is_temporary then 1 else 0 end) as temporary_steps,
-        string_agg(distinct service_id, ', ' order by service_id)
-            filter (where is_temporary) as temporary_service_ids
+        string_agg(distinct case when is_temporary then service_id end, ', ') as temporary_service_ids
     from fct_migration_moves
     group by wave
 )

@@ -23,7 +23,7 @@ from ml.placement.search.kinds import excused
 from ml.placement.search.solve import Solution
 from ml.placement.whatif import HOURS_PER_MONTH, resolve
 
-SOLVES = 4
+SOLVES = 6
 """Solves that the table of alternatives may spend; a number, not a time, so that answers repeat."""
 _ROUNDS = 4
 
