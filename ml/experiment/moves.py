@@ -130,7 +130,8 @@ class MoveReader:
         part = self.panel.logs[:, day - pre : last]
 
         def level(rows: NDArray[np.bool_]) -> Floats:
-            paths: Floats = part[rows] - part[rows][:, :pre].mean(axis=1, keepdims=True)
+            paths: Floats = part[rows]
+            paths -= paths[:, :pre].mean(axis=1, keepdims=True)
             return paths
 
         own = part[service] - part[service, :pre].mean()
