@@ -28,8 +28,9 @@ from ml.placement.facility.problem import (
 
 _ROOT_ROUNDS, _ROOT_STEPS, _ROOT_SCALE, _ROOT_PATIENCE = 8, 100, 1.5, 20
 _ROOT_COOLING = 0.7
-_NODE_STEPS, _NODE_SCALE, _NODE_PATIENCE = 40, 1.0, 8
-_SEARCH_EVERY = 10
+_NODE_STEPS, _NODE_SCALE, _NODE_PATIENCE = 80, 1.0, 12
+# An exchange costs as much as some nodes, and the root has nearly always found the best plan.
+_SEARCH_EVERY = 50
 # Opening a site that is chosen nearly always changes nothing; measured against 0.5 and 1.
 _SPLIT_SHARE = 0.7
 _R = TypeVar("_R", bound=Relaxation)

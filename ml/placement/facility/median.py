@@ -52,10 +52,9 @@ class MedianRelaxation:
             return type(self)(sites, is_open, self.p, self.order, self.near)
         position = np.full(len(self.sites), -1, dtype=np.int32)
         position[np.searchsorted(self.sites, sites)] = np.arange(len(sites), dtype=np.int32)
-        moved = position[self.order]
-        kept = moved >= 0
-        shape = (len(moved), len(sites))
-        order, near = moved[kept].reshape(shape), self.near[kept].reshape(shape)
+        shape = (len(self.order), len(sites))
+        order, near = np.empty(shape, dtype=np.int32), np.empty(shape)
+        kernels.median_restricted(self.order, self.near, position, order, near)
         return type(self)(sites, is_open, self.p, order, near)
 
 
