@@ -106,9 +106,9 @@ class _Runner:
             self._take(name, said)
 
     def stop_all(self) -> None:
-        """End every process that is left."""
+        """End every process that is left, as when the build itself was interrupted."""
         for name in list(self.processes):
-            self._drop(name)
+            self._end(name, "stopped")
 
     def _waiting(self) -> list[str]:
         """Return the stages still to begin, in order: those behind a failure never will."""

@@ -145,3 +145,18 @@ def test_memory_is_summed_over_what_lives_at_the_same_time() -> None:
     reporter.memory = [Memory(0, 2, 1e6), Memory(1, 3, 2e6), Memory(3, 4, 2.5e6)]
     assert reporter.peak_memory_mb() == pytest.approx(3e6, rel=0.01)
     assert alone < 1e5
+
+
+def test_an_interrupted_build_stops_what_runs_and_says_so() -> None:
+    theatre = Theatre(["a"])
+    reporter = Reporter(4, quiet=True)
+
+    def before(stage: Stage) -> None:
+        if stage.name == "c":
+            raise KeyboardInterrupt
+
+    stages = [_stage(name, after) for name, after in GRAPH.items()]
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(stages, theatre.launch, reporter, 2, before)
+    assert [(r.name, r.status) for r in reporter.records] == [("a", "done"), ("b", "stopped")]
+    assert theatre.log[-1] == "stop b"
