@@ -32,8 +32,9 @@ from ml.placement.whatif import HOURS_PER_MONTH
 
 # Units that may be left for a later wave before one is closed.
 _SKIPS = 4
-# Times that a service which found no way back is told to stay where it was.
-_REGRETS = 4
+# Times that a service which found no way back is told to stay where it was, and times that somebody
+# is asked to step aside: both are counted, not timed, so that the same waves come out anywhere.
+_REGRETS, _ASKS = 2, 12
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,16 @@ class _State:
     left: tuple[Unit, ...]
     aside: frozenset[int]
 
+    @property
+    def half_way(self) -> frozenset[int]:
+        """Services that stepped aside and have not reached their place."""
+        return self.aside & {s for unit in self.left for s in unit.services}
+
+    def is_beyond(self, other: _State) -> bool:
+        """Say whether fewer services are left than in another state."""
+        mine, theirs = (sum(len(u.services) for u in one.left) for one in (self, other))
+        return mine < theirs
+
 
 @dataclass(frozen=True)
 class Planner:
@@ -88,27 +99,30 @@ class Planner:
         """Return the waves; services that no order makes room for are left over, with reasons."""
         begin = self._trials.fleet_of(self.solution.today.home)
         state = _State((), begin, tuple(Units(self.solution).every()), frozenset())
+        # The furthest deadlock at which nobody is half-way: where the waves end if all else fails.
+        whole: _State | None = None
         before: dict[int, _State] = {}
         barred: set[int] = set()
-        regrets = 0
-        while state.left:
-            after = self._onward(state) or self._parted(state) or self._joined(state)
-            if after is None and self.may_step_aside:
-                after = self._stepped_aside(state, barred)
-                for s in (after.aside - state.aside) if after else ():
-                    before[s] = state
-            if after is None:
-                lost = state.aside & {s for unit in state.left for s in unit.services}
-                if not lost or regrets == _REGRETS:
-                    if lost:
-                        state = min((before[s] for s in lost), key=lambda one: len(one.waves))
+        asks = 0
+        for _ in range(_REGRETS + 1):
+            while state.left:
+                after = self._onward(state) or self._parted(state) or self._joined(state)
+                if after is None and not state.half_way:
+                    whole = state if whole is None or state.is_beyond(whole) else whole
+                if after is None and self.may_step_aside and asks < _ASKS:
+                    asks += 1
+                    after = self._stepped_aside(state, barred)
+                    before |= dict.fromkeys(after.aside - state.aside if after else (), state)
+                if after is None:
                     break
-                # Who would be left half-way stays where he was; the others may still find a way.
-                regrets += 1
-                barred |= lost
-                after = min((before[s] for s in lost), key=lambda one: len(one.waves))
-            state = after
-        return self._told(state)
+                state = after
+            lost = state.half_way
+            if not lost:
+                return self._told(state)
+            # Who would be left half-way stays where he was; the others may still find a way.
+            barred |= lost
+            state = max((before[s] for s in lost), key=lambda one: len(one.waves))
+        return self._told(whole or state)
 
     def _told(self, state: _State) -> Schedule:
         out = Schedule(list(state.waves), list(state.left))

@@ -77,6 +77,7 @@ def _need(solution: Solution, fleet: Fleet) -> np.ndarray:
 def test_the_waves_lead_to_the_plan_or_name_what_cannot_move(case: str) -> None:
     solution, schedule = _solution(case), _schedule(case)
     stuck = {s for unit in schedule.stuck for s in unit.services}
+    assert all(stay.until_wave is not None for stay in schedule.stays)
     last = _states(case)[-1][0]
     for s in range(solution.instance.n_services):
         want = solution.today.home[s] if s in stuck else solution.fleet.chosen[s]
@@ -215,7 +216,9 @@ def test_a_third_region_lets_two_services_change_places() -> None:
     assert Planner(heavy).schedule().stuck
 
 
-def test_nobody_is_left_half_way() -> None:
+@pytest.mark.parametrize("regrets", [0, 2])
+def test_nobody_is_left_half_way(regrets: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml.placement.answers.waves._REGRETS", regrets)
     narrow, room = _swap(3)
     # One service can step aside and the other then move, but the first finds no room in the end.
     room = room.copy()
