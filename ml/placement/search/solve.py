@@ -179,9 +179,11 @@ class _Search:
         known = self.today if today is None else today
         end = self._descended(begin, known, thorough=thorough)
         while True:
-            bits, stays = end.fleet.assessed.broken[:, 0], end.table.is_stuck | known.pinned
+            bits, is_stuck = end.fleet.assessed.broken[:, 0], end.table.is_stuck
             slow = bits & SLOWER != 0
-            held = (bits & ~SLOWER != 0) & ~stays & ~self.instance.is_fixed
+            # Whoever no set can satisfy is at home already, or goes there.
+            is_away = ~is_stuck | (end.fleet.chosen != known.home)
+            held = (bits & ~SLOWER != 0) & is_away & ~known.pinned & ~self.instance.is_fixed
             if not (slow | held).any():
                 excused = np.isinf(known.slowest_ms) & np.isfinite(self.today.slowest_ms)
                 return _Found(end, known, int(((bits != 0) | excused).sum()))
@@ -245,6 +247,8 @@ def _valued(table: PlanTable, walk: Walk, wanted: Flags) -> PlanTable:
     ranks = walk.ranks(Moves.alike(services[:, None], plans[:, None]))
     is_open, cost = table.is_open.copy(), table.cost_micro.copy()
     is_open[services, plans] = ranks[:, 1] <= walk.rank[1]
+    # Its own sums and the table's may disagree in the last bit about a rule that is just kept.
+    is_open[n, chosen] = True
     cost[services, plans] = cost[services, chosen[services]] + ranks[:, 2] - walk.rank[2]
     return replace(table, is_open=is_open, cost_micro=cost)
 

@@ -17,9 +17,10 @@ from ml.placement.problem.instance import Floats, Instance, Ints
 from ml.placement.problem.rows import ROW_SLACK, overrun, row_limits, used_by
 from ml.placement.problem.subsets import SetSpace
 
-# Whoever is slowed down did not ask for it, and who has to stay must: no other rule is kept at
-# that price.
-HEAVY = 1000
+# Whoever is slowed down did not ask for it: no other rule is kept at that price.
+HEAVY = 1_000
+# Whoever has to stay does, whatever that costs.
+ASTRAY = 1_000_000
 Rank = tuple[int, int, int]
 
 
@@ -46,7 +47,7 @@ def rank_of(instance: Instance, table: PlanTable, fleet: Fleet) -> Rank:
 def _weight(instance: Instance, table: PlanTable, s: Ints, chosen: Ints, bits: Ints) -> Ints:
     stays = (table.is_stuck | instance.is_fixed)[s]
     is_astray = stays & ~table.is_open[s, chosen]
-    return np.asarray((bits != 0) + HEAVY * ((bits & SLOWER != 0) + is_astray.astype(np.int64)))
+    return np.asarray((bits != 0) + HEAVY * (bits & SLOWER != 0) + ASTRAY * is_astray)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ml.placement.kernel.jit import compiled, inner, source_stamp
 from ml.placement.problem.instance import Ints
 from ml.placement.problem.rows import ROW_SLACK
 from ml.placement.walk.flow import base_width, gather, spread
-from ml.placement.walk.ranks import HEAVY
+from ml.placement.walk.ranks import ASTRAY, HEAVY
 from ml.placement.walk.row import settle
 from ml.placement.walk.types import (
     ADDED,
@@ -132,7 +132,7 @@ def _weight(s: int, i: int, rows: Rows, work: Work) -> int:
     bits = rows.found[i, BITS]
     slow = HEAVY if bits & SLOWER else 0
     is_astray = work.stays[s] and work.is_open[s, rows.found[i, CHOSEN]] == 0
-    return slow + (HEAVY if is_astray else 0) + (1 if bits != 0 else 0)
+    return slow + (ASTRAY if is_astray else 0) + (1 if bits != 0 else 0)
 
 
 @inner

@@ -25,7 +25,7 @@ from ml.placement.problem.rows import row_limits
 from ml.placement.problem.subsets import SetSpace
 from ml.placement.problem.terms import kg_per_vcpu_hour
 from ml.placement.walk.moves import Moves
-from ml.placement.walk.ranks import HEAVY, Rank, move_limit
+from ml.placement.walk.ranks import ASTRAY, Rank, move_limit
 from ml.placement.walk.sweep import sweep
 from ml.placement.walk.types import BITS, CHOSEN, COUNT, S_LOST, TOP, Known, Rows, Work
 
@@ -72,7 +72,7 @@ class CompiledWalk:
         )
         # Before anything follows from the plan, every service seems to be on the first set.
         astray = (self._work.stays != 0) & (self._work.is_open[:, 0] == 0)
-        self._work.total[1] = HEAVY * int(astray.sum())
+        self._work.total[1] = ASTRAY * int(astray.sum())
         self._rank: Ints = np.zeros(4, dtype=np.int64)
         self._go(Moves.of([(np.arange(n), chosen)]), _BEGIN)
 
