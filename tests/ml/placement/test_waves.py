@@ -219,19 +219,24 @@ def test_a_third_region_lets_two_services_change_places() -> None:
 @pytest.mark.parametrize("regrets", [0, 2])
 def test_nobody_is_left_half_way(regrets: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ml.placement.answers.waves._REGRETS", regrets)
-    narrow, room = _swap(3)
-    # One service can step aside and the other then move, but the first finds no room in the end.
-    room = room.copy()
-    room[1] = 1.0
-    schedule = Planner(
-        replace(narrow, instance=replace(narrow.instance, capacity_vcpu=room))
-    ).schedule()
-    stuck = {s for unit in schedule.stuck for s in unit.services}
-    chosen = schedule.waves[-1].fleet.chosen if schedule.waves else narrow.today.home
-    assert stuck
-    for s in stuck:
-        assert chosen[s] == narrow.today.home[s]
-    assert not any(stay.service in stuck for stay in schedule.stays)
+    narrow, _ = _swap(3)
+    truly = Trials.of
+
+    def full(self: Trials, fleet: Fleet, groups: Sequence[Sequence[Unit]]) -> list[Trial]:
+        """Keep the second service out of its place in the plan for ever."""
+        found = truly(self, fleet, groups)
+        refused = [any(u.services == (1,) and u.step == "plan" for u in g) for g in groups]
+        return [
+            replace(trial, use=trial.use + 1e9) if out else trial
+            for trial, out in zip(found, refused, strict=True)
+        ]
+
+    # It can step aside and the first then move: both would be done but for its own way back.
+    monkeypatch.setattr(Trials, "of", full)
+    schedule = Planner(narrow).schedule()
+    assert {s for unit in schedule.stuck for s in unit.services} == {0, 1}
+    assert not schedule.waves
+    assert not schedule.stays
 
 
 def test_a_step_that_helps_nobody_is_not_proposed() -> None:
