@@ -239,7 +239,7 @@ def calibration(rows: pd.DataFrame, verdict: pd.Series[Any]) -> None:
             "Scenario": rows["scenario"],
             "False alarms": rows["false_positive_rate"].map(words.share),
             "Interval (Wilson, 95 %)": [
-                f"{words.share(lo)} … {words.share(hi)}"
+                words.DASH if words.is_missing(lo) else f"{words.share(lo)} … {words.share(hi)}"
                 for lo, hi in zip(rows["rate_lo"], rows["rate_hi"], strict=True)
             ],
             "Coverage": rows["coverage"].map(words.share),

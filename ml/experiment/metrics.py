@@ -91,10 +91,11 @@ def reduce_outcomes(outcomes: Outcomes, warmup_hours: int = 4) -> Arm:
     days = len(outcomes.days)
     counts, warm = {}, {}
     for name in COUNTS:
-        cells: NDArray[Any] = np.asarray(getattr(outcomes, name))
+        # Counts that are no integers are the gate's to refuse, and it wants a full set of checks.
+        cells = np.asarray(getattr(outcomes, name)).astype(np.int64, copy=False)
         hourly = cells.reshape(*cells.shape[:2], days, HOURS_PER_DAY)
         # Whole numbers add up exactly in any order; along so short an axis this one is faster.
-        counts[name] = np.einsum("sodh->sod", hourly, dtype=np.int64)
+        counts[name] = np.einsum("sodh->sod", hourly)
         warm[name] = counts[name] - np.einsum("sodh->sod", hourly[..., :warmup_hours])
     money = {
         name: np.asarray(getattr(outcomes, f"{name}_microusd"), dtype=np.int64)
