@@ -9,7 +9,7 @@ leaves here; the warehouse finds those by itself and compares.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
