@@ -331,7 +331,7 @@ PLACEMENT_ALTERNATIVES = Table(
         _c(
             "gap_lower_usd_per_month",
             "usd",
-            "Least that forcing it in (or banning it) costs the fleet, flows of calls fixed.",
+            "Least that forcing it in (or banning it) costs the fleet, one service at a time.",
             required=False,
             low=0,
         ),

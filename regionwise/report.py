@@ -237,7 +237,7 @@ def _certificate(head: dict[str, Any]) -> str:
         return "no certified plan"
     rank = "" if head["p_plan"] is None else f"; rank among random plans p = {head['p_plan']:.3f}"
     gap = 100 * head["gap_share"]
-    return f"with call flows as this plan implies, at most {gap:.3f} % above the best plan{rank}"
+    return f"one service at a time, at most {gap:.3f} % above the best choice{rank}"
 
 
 def _save(settings: Settings, run_id: str, content: dict[str, Any], summary: str) -> None:

@@ -218,7 +218,7 @@ def solve(context: Context) -> Work:
             raise Stop(Exit.NO_FEASIBLE_PLAN, str(error)) from error
         record.rows = done.candidate_plans
         record.detail = (
-            f"{done.moves} moves, certified gap {100 * done.gap_share:.4f} % with calls fixed, "
+            f"{done.moves} moves, certified gap {100 * done.gap_share:.4f} % service by service, "
             + (
                 "none computed over joint moves"
                 if done.joint_gap_share is None

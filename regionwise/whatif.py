@@ -120,8 +120,7 @@ def _text(found: WhatIf) -> str:
     lines = [found.sentence, ""]
     lines += [f"{a:<26}{b:>14}{c:>14}{d:>14}" for a, b, c, d in rows]
     lines.append(
-        f"certified gap of the scenario {100 * found.gap_share:.3f} %, flows of calls fixed as its"
-        " plan implies"
+        f"certified gap of the scenario {100 * found.gap_share:.3f} %, one service at a time"
     )
     for one in found.changes[:_SHOWN]:
         lines.append(

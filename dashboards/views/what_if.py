@@ -175,8 +175,8 @@ def _figures(found: WhatIf) -> None:
     )
     st.table(rows, hide_index=True, alt="The recommended plan and the plan for the scenario.")
     st.caption(
-        f"Certified gap of the scenario {words.share(found.gap_share)}, flows of calls fixed as"
-        " its plan implies. Figures are the model's."
+        f"Certified gap of the scenario {words.share(found.gap_share)}, one service at a time."
+        " Figures are the model's."
     )
 
 

@@ -60,7 +60,7 @@ class WhatIf:
     after: Totals
     """The plan for the scenario."""
     monthly_bound_usd: float
-    """No plan goes below this under the scenario, flows of calls as in its plan."""
+    """No choice goes below this under the scenario, sets valued as if their service alone moved."""
     gap_share: float
     monthly_objective_change_usd: float
     change_lo_usd: float

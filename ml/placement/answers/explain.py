@@ -18,7 +18,7 @@ import pandas as pd
 from ml.placement.answers.forced import SOLVES, resolved
 from ml.placement.fleet.evaluate import RULES, Today
 from ml.placement.fleet.fleet import MICRO
-from ml.placement.fleet.pricing import PlanTable, price_all
+from ml.placement.fleet.pricing import PlanTable
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.rows import row_limits
 from ml.placement.search.master import overload
@@ -33,15 +33,12 @@ def alternatives(solution: Solution, lower_micro: int, solves: int = SOLVES) -> 
 
     Args:
         solution: The recommended plan.
-        lower_micro: Certified bound of the problem with flows fixed, micro-dollars per hour.
+        lower_micro: Certified bound over one set per service, micro-dollars per hour.
         solves: Wide brackets that may be solved again.
     """
     instance, table = solution.instance, solution.table
     blocker = _first_blocker(table)
     values = _values(table, solution)
-    # Single moves that were tried left their exact cost in the table; a bound needs all alike.
-    fresh, _ = price_all(instance, solution.space, solution.fleet, solution.today)
-    stated = _values(fresh, solution)
     gap = solution.upper_micro - lower_micro
     rows: list[dict[str, object]] = []
     for s, service in enumerate(instance.service_ids):
@@ -62,7 +59,7 @@ def alternatives(solution: Solution, lower_micro: int, solves: int = SOLVES) -> 
                     instance, solution.today, table, s, r, int(blocker[s, r])
                 )
             else:
-                row |= _gap(solution, values[s], stated[s], gap, s, r)
+                row |= _gap(solution, values[s], gap, s, r)
             rows.append(row)
     return resolved(solution, pd.DataFrame(rows), lower_micro, solves)
 
@@ -75,9 +72,7 @@ def _values(table: PlanTable, solution: Solution) -> Floats:
     return np.where(table.broken == 0, value, np.inf)
 
 
-def _gap(
-    solution: Solution, value: Floats, stated: Floats, gap: int, s: int, r: int
-) -> dict[str, object]:
+def _gap(solution: Solution, value: Floats, gap: int, s: int, r: int) -> dict[str, object]:
     table, space = solution.table, solution.space
     chosen = int(solution.fleet.chosen[s])
     inside = space.member[:, r]
@@ -96,7 +91,7 @@ def _gap(
             "gap_objective_usd_per_month": 0.0,
             "gap_method": INDISPENSABLE,
         }
-    ends = _ends(solution, stated, usable & np.isfinite(value), gap, s)
+    ends = _ends(solution, value, usable & np.isfinite(value), gap, s)
     here = value[chosen] if np.isfinite(value[chosen]) else float(value.min())
     objective = max(0.0, (allowed[best] - here) / MICRO)
     return {
@@ -112,7 +107,7 @@ def _gap(
 
 
 def _ends(
-    solution: Solution, stated: Floats, forced: Flags, gap: int, s: int
+    solution: Solution, value: Floats, forced: Flags, gap: int, s: int
 ) -> tuple[float, float | None, str]:
     """Return what forcing a region costs the fleet: least, most, how well known.
 
@@ -121,14 +116,14 @@ def _ends(
 
     Args:
         solution: The recommended plan.
-        stated: Values of the service's sets at the certified prices, ``(P,)``.
+        value: Values of the service's sets at the certified prices, ``(P,)``.
         forced: Sets that have the region (or, if it is chosen, lack it).
         gap: UB - LB, micro-dollars per hour.
         s: The service.
     """
     table, chosen = solution.table, int(solution.fleet.chosen[s])
-    own = np.where(table.is_open[s], stated, np.inf).min()
-    least = np.where(forced, stated, np.inf).min()
+    own = np.where(table.is_open[s], value, np.inf).min()
+    least = np.where(forced, value, np.inf).min()
     lower = max(0.0, float(least - own) - gap) if np.isfinite(least - own) else 0.0
     cost = np.where(forced, table.cost_micro[s], np.iinfo(np.int64).max)
     cheapest = int(np.argmin(cost))

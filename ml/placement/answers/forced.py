@@ -20,7 +20,7 @@ from ml.placement.fleet.fleet import MICRO
 from ml.placement.fleet.pricing import price_all
 from ml.placement.problem.instance import BANNED, Flags, Instance
 from ml.placement.search.kinds import excused
-from ml.placement.search.solve import Solution
+from ml.placement.search.solve import Solution, valued
 from ml.placement.whatif import HOURS_PER_MONTH, resolve
 
 SOLVES = 6
@@ -106,13 +106,16 @@ def _fixed(instance: Instance, s: int, member: Flags) -> Instance:
 
 def _other_sets(solution: Solution, forced: Solution, s: int, plan: int, inside: Flags) -> int:
     """Return by how much another set with the region may undercut the fixed one, at most 0."""
-    table, _ = price_all(solution.instance, forced.space, forced.fleet, forced.today)
+    free, _ = price_all(solution.instance, forced.space, forced.fleet, forced.today)
+    wanted = np.zeros_like(free.is_open)
+    wanted[s] = True
+    table = valued(replace(forced, instance=solution.instance, table=free), wanted)
     loose = replace(table, is_open=np.ones_like(table.is_open))
     prices = forced.master.capacity_dual, float(forced.master.move_dual)
     value = loose.reduced(*prices, 0, len(table.cpu_cores))[s]
     chosen = int(solution.fleet.chosen[s])
-    wanted = ~inside if inside[chosen] else inside
-    open_ = wanted & ((table.broken[s] == 0) | (np.arange(len(value)) == plan))
+    has = ~inside if inside[chosen] else inside
+    open_ = has & ((free.broken[s] == 0) | (np.arange(len(value)) == plan))
     return int(np.floor(value[open_].min() - value[plan]))
 
 

@@ -3,7 +3,8 @@
 A rule of the whole fleet is lifted and the problem solved again from the recommended plan, which
 stays allowed, so a price is never negative. Both ends come from the certified bounds of the two
 solves: [LB - UB', UB - LB'], the prime without the rule. A rule of one service is priced from the
-table of all its plans, without a solve. Both hold with flows of calls fixed as the plans imply.
+table of all its plans, without a solve. Both hold one service at a time: each set
+is valued as if its service alone moved.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from ml.placement.check.certificate import certify
 from ml.placement.errors import InfeasibleError
 from ml.placement.fleet.evaluate import RULES
 from ml.placement.fleet.fleet import MICRO, evaluate_fleet
-from ml.placement.fleet.pricing import price_all
 from ml.placement.problem.instance import BANNED, RESIDENCY, Flags, Instance
 from ml.placement.problem.rows import row_limits, row_names, used_by
 from ml.placement.search.plans import mean_ms, monthly_micro
@@ -190,8 +190,7 @@ def _service_rows(solution: Solution, lower: int) -> Iterator[dict[str, object]]
     """Yield the rules that keep one service from a better plan, from the table of its plans."""
     instance, master = solution.instance, solution.master
     n = instance.n_services
-    fresh, _ = price_all(instance, solution.space, solution.fleet, solution.today)
-    table = replace(fresh, is_open=solution.table.is_open, is_stuck=solution.table.is_stuck)
+    table = solution.table
     opened = table.broken == 0
     loose = replace(table, is_open=np.ones_like(table.is_open))
     value = loose.reduced(master.capacity_dual, float(master.move_dual), 0, n)

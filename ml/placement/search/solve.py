@@ -108,7 +108,7 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
         else:
             begin = today.home if start is None else start
             found = search.settled(begin, thorough=not quick)
-        return search.certified(found)
+        return search.certified(found, thorough=not quick)
 
 
 @dataclass(frozen=True)
@@ -192,15 +192,19 @@ class _Search:
             begin = np.where(held, known.home, end.fleet.chosen)
             end = self._descended(begin, known, thorough=thorough)
 
-    def certified(self, found: _Found) -> Solution:
+    def certified(self, found: _Found, *, thorough: bool) -> Solution:
         """Return the solution at an end.
+
+        Args:
+            found: The end.
+            thorough: Value sets that break rules of their own service as well.
 
         Raises:
             InfeasibleError: If the plan overruns shared rows.
         """
         if found.end.rank[0] > 0:
             self._refuse(found.end)
-        return self._closed(found.end, found.today)
+        return self._closed(found.end, found.today, thorough=thorough)
 
     def _refuse(self, found: End) -> None:
         capacity, budget = row_limits(self.instance), move_limit(self.instance)
@@ -213,13 +217,13 @@ class _Search:
             "budget or capacity may help",
         )
 
-    def _closed(self, found: End, today: Today) -> Solution:
+    def _closed(self, found: End, today: Today, *, thorough: bool) -> Solution:
         """Value the sets as if their service alone moved, and find prices of the shared rows."""
         one, table, fleet = self.instance, found.table, found.fleet
         capacity, budget = row_limits(one), move_limit(one)
         walk = open_walk(one, self.space, today, table, fleet)
         if not self._is_large:
-            table = _valued(table, walk, table.is_open)
+            table = _valued(table, walk, table.is_open | thorough)
             master = solve_master(table, capacity, budget, fleet.chosen)
         else:
             for _ in range(_CLOSINGS):
@@ -235,6 +239,13 @@ class _Search:
         return replace(solution, stop_reason="gap") if solution.gap <= _CLOSE_ENOUGH else solution
 
 
+def valued(solution: Solution, wanted: Flags) -> PlanTable:
+    """Return the table of a solution with the exact cost of the ``wanted`` sets, ``(S, P)``."""
+    one, space, today = solution.instance, solution.space, solution.today
+    walk = open_walk(one, space, today, solution.table, solution.fleet)
+    return _valued(solution.table, walk, wanted)
+
+
 def _valued(table: PlanTable, walk: Walk, wanted: Flags) -> PlanTable:
     """Return the table with the exact cost of the ``wanted`` sets, each as if it alone changed.
 
@@ -246,7 +257,7 @@ def _valued(table: PlanTable, walk: Walk, wanted: Flags) -> PlanTable:
     services, plans = np.nonzero(moved)
     ranks = walk.ranks(Moves.alike(services[:, None], plans[:, None]))
     is_open, cost = table.is_open.copy(), table.cost_micro.copy()
-    is_open[services, plans] = ranks[:, 1] <= walk.rank[1]
+    is_open[services, plans] &= ranks[:, 1] <= walk.rank[1]
     # Its own sums and the table's may disagree in the last bit about a rule that is just kept.
     is_open[n, chosen] = True
     cost[services, plans] = cost[services, chosen[services]] + ranks[:, 2] - walk.rank[2]
@@ -267,4 +278,4 @@ def uses_of(solution: Solution) -> tuple[Floats, int]:
     return use, int(solution.table.added[n, solution.fleet.chosen].sum())
 
 
-__all__ = ["Rank", "Solution", "move_limit", "overload", "solve", "space_of", "uses_of"]
+__all__ = ["Rank", "Solution", "move_limit", "overload", "solve", "space_of", "uses_of", "valued"]
