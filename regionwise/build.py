@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from regionwise.console import Reporter
 from regionwise.exits import Exit, Stop
 from regionwise.folders import Folders
 from regionwise.lock import build_lock
+from regionwise.memory import MemoryWatch
 from regionwise.policy import policy
 from regionwise.stages import BY_NAME, STAGES, Stage
 
@@ -66,10 +68,12 @@ def build(
     with build_lock(folders.lock, "regionwise build"):
         try:
             folders.runs.mkdir(parents=True, exist_ok=True)
-            runner.run(STAGES, _launch(settings, source), reporter, _at_once(settings), before)
-            with reporter.step("publish", "publish the marts") as record:
-                rows = publish.publish(settings, run_id)
-                record.rows, record.detail = sum(rows.values()), f"{len(rows)} marts"
+            with MemoryWatch(os.getpid()) as watch:
+                runner.run(STAGES, _launch(settings, source), reporter, _at_once(settings), before)
+                with reporter.step("publish", "publish the marts") as record:
+                    rows = publish.publish(settings, run_id)
+                    record.rows, record.detail = sum(rows.values()), f"{len(rows)} marts"
+            reporter.seen_mb = watch.peak_mb
         except BaseException as error:
             report.write_failed(settings, run_id, reporter, error)
             raise

@@ -97,6 +97,7 @@ class Reporter:
         self.total = total
         self.records: list[StepRecord] = []
         self.memory: list[Memory] = []
+        self.seen_mb: float | None = None
         self.progress = Progress()
         self._begun = time.perf_counter()
         self._active: list[Step] = []
@@ -152,11 +153,13 @@ class Reporter:
         return time.perf_counter() - self._begun
 
     def peak_memory_mb(self) -> float:
-        """Return an upper bound on the memory of a run, in MB.
+        """Return the most memory that a run was seen to hold, in MB; unseen, an upper bound.
 
-        That is this process's largest resident set, plus those of the processes that lived side
-        by side where their sum was largest, or the largest finished child of any other kind.
+        The bound is this process's largest resident set, plus those of the processes that lived
+        side by side where their sum was largest, or the largest finished child of another kind.
         """
+        if self.seen_mb is not None:
+            return self.seen_mb
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024.0
         together = [
