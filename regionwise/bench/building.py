@@ -22,7 +22,7 @@ class Measurement:
     """One build: seconds, processor time and peak memory by stage, and of the whole (``total``).
 
     Stages run side by side: their seconds add up to more than the total. The total of the memory
-    is an upper bound, the largest sum of what lived at the same time.
+    is the most that all processes of the build held together.
     """
 
     seconds: dict[str, float]
