@@ -120,11 +120,14 @@ class _Found:
     """Those that no step could spare are excused from slowing down, or held at home."""
     broken: int
     """Services that break a rule, the excused among them."""
+    shortage: tuple[PlanTable, Master] | None
+    """Where the shared rows alone kept somebody from every plan that keeps the rules."""
 
     @property
     def rank(self) -> Rank:
         """Shared rows overrun, services that break a rule, cost."""
-        return self.end.rank[0], self.broken, self.end.rank[2]
+        over, _, cost = self.end.rank
+        return over + (self.shortage is not None), self.broken, cost
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ class _Search:
         """
         known = self.today if today is None else today
         end = self._descended(begin, known, thorough=thorough)
+        shortage: tuple[PlanTable, Master] | None = None
         while True:
             bits, is_stuck = end.fleet.assessed.broken[:, 0], end.table.is_stuck
             slow = bits & SLOWER != 0
@@ -186,7 +190,9 @@ class _Search:
             held = (bits & ~SLOWER != 0) & is_away & ~known.pinned & ~self.instance.is_fixed
             if not (slow | held).any():
                 excused = np.isinf(known.slowest_ms) & np.isfinite(self.today.slowest_ms)
-                return _Found(end, known, int(((bits != 0) | excused).sum()))
+                return _Found(end, known, int(((bits != 0) | excused).sum()), shortage)
+            if shortage is None and held.any():
+                shortage = self._shortage(end)
             slowest = np.where(slow, np.inf, known.slowest_ms)
             known = replace(known, slowest_ms=slowest, pinned=known.pinned | held)
             begin = np.where(held, known.home, end.fleet.chosen)
@@ -202,15 +208,22 @@ class _Search:
         Raises:
             InfeasibleError: If the plan overruns shared rows.
         """
+        if found.shortage is not None:
+            raise explain_shortage(self.instance, *found.shortage)
         if found.end.rank[0] > 0:
             self._refuse(found.end)
         return self._closed(found.end, found.today, thorough=thorough)
 
-    def _refuse(self, found: End) -> None:
+    def _shortage(self, found: End) -> tuple[PlanTable, Master] | None:
+        """Return the master problem where its relaxation proves that the shared rows are short."""
         capacity, budget = row_limits(self.instance), move_limit(self.instance)
         master = solve_master(found.table, capacity, budget, exact=False)
-        if not master.is_feasible:
-            raise explain_shortage(self.instance, found.table, master)
+        return None if master.is_feasible else (found.table, master)
+
+    def _refuse(self, found: End) -> None:
+        shortage = self._shortage(found)
+        if shortage is not None:
+            raise explain_shortage(self.instance, *shortage)
         raise InfeasibleError(
             ("UNKNOWN",),
             "no plan found within the shared rows; this proves no contradiction, another move "
