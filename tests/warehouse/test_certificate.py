@@ -96,7 +96,7 @@ def test_skipped_plans_say_why(demo_data: Path) -> None:
 
 def test_a_changed_price_of_moves_is_seen(copied: Path) -> None:
     def raise_price(duals: pd.DataFrame) -> None:
-        duals.loc[duals["row_kind"] == "moves", "dual"] += 0.05
+        duals.loc[duals["row_kind"] == "moves", "dual"] += 5.0
 
     with _spoiled(copied, "placement_duals", raise_price):
         assert _failed(copied) == {BOUNDS}

@@ -150,8 +150,8 @@ class _Search:
         best = min((self.settled(begin) for begin in begins), key=lambda found: found.rank)
         for kick in range(0 if self._is_large else _KICKS):
             begin = kicked(self.instance, self.space, best.end.fleet.chosen, home, kick)
-            best = min(best, self.settled(begin, best.today), key=lambda found: found.rank)
-        last = self.settled(best.end.fleet.chosen, best.today, thorough=True)
+            best = min(best, self.settled(begin, best), key=lambda found: found.rank)
+        last = self.settled(best.end.fleet.chosen, best, thorough=True)
         return min(best, last, key=lambda found: found.rank)
 
     def _descended(self, begin: Ints, today: Today, *, thorough: bool) -> End:
@@ -173,15 +173,17 @@ class _Search:
             begin = end.fleet.chosen
         return begin
 
-    def settled(self, begin: Ints, today: Today | None = None, *, thorough: bool = False) -> _Found:
+    def settled(
+        self, begin: Ints, known_by: _Found | None = None, *, thorough: bool = False
+    ) -> _Found:
         """Return where a descent ends; services that no step could spare are named by it.
 
         Services that the plan slows down are excused. Others have no plan that keeps their rules
         and their neighbours': those are held where they run today.
         """
-        known = self.today if today is None else today
+        known = self.today if known_by is None else known_by.today
         end = self._descended(begin, known, thorough=thorough)
-        shortage: tuple[PlanTable, Master] | None = None
+        shortage = None if known_by is None else known_by.shortage
         while True:
             bits, is_stuck = end.fleet.assessed.broken[:, 0], end.table.is_stuck
             slow = bits & SLOWER != 0

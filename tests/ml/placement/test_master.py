@@ -179,7 +179,7 @@ def test_more_capacity_never_costs_more_than_the_gap() -> None:
 
 @pytest.mark.slow
 def test_gap_holds_at_demo_size() -> None:
-    found = solve(build_instance(150, 5, 0, hours=24), quick=True)
+    found = solve(build_instance(150, 5, 0, hours=24))
     assert 0 <= found.gap <= 1e-3
 
 
