@@ -11,12 +11,13 @@ as the wave.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ml.placement.answers.waves_detours import Detours
-from ml.placement.answers.waves_trial import Trials
+from ml.placement.answers.waves_trial import Trial, Trials
 from ml.placement.answers.waves_units import (
     Unit,
     Units,
@@ -32,6 +33,8 @@ from ml.placement.whatif import HOURS_PER_MONTH
 
 # Units that may be left for a later wave before one is closed.
 _SKIPS = 4
+# Units tried at once: a wave is far smaller, and a large fleet has hundreds that wait.
+_AHEAD = 150
 # Times that a service which found no way back is told to stay where it was, and times that somebody
 # is asked to step aside: both are counted, not timed, so that the same waves come out anywhere.
 _REGRETS, _ASKS = 2, 12
@@ -153,19 +156,29 @@ class Planner:
         Whoever stepped aside for others goes back when nobody else can move: going first would
         take the room that was made.
         """
-        trials = self._trials
-        alone = trials.of(state.fleet, [(unit,) for unit in state.left])
-        legal = dict(zip(state.left, alone, strict=True))
+        known: dict[Unit, Trial] = {}
         for is_back in (False, True):
             left = tuple(unit for unit in state.left if (unit.step == "back") == is_back)
             for may_slow in (False, True):
                 for pool in (self._ready(left), sorted(left, key=lambda unit: unit.key)):
-                    usable = [
-                        u for u in pool if trials.obstacle(legal[u], may_slow=may_slow) is None
-                    ]
+                    usable = self._usable(state.fleet, pool, known, may_slow=may_slow)
                     if usable:
                         return self._moved(state, self._filled(state.fleet, usable, may_slow))
         return None
+
+    def _usable(
+        self, fleet: Fleet, pool: Sequence[Unit], known: dict[Unit, Trial], *, may_slow: bool
+    ) -> list[Unit]:
+        """Return the legal units of the first part of the pool that has any; grows ``known``."""
+        trials = self._trials
+        for first in range(0, len(pool), _AHEAD):
+            part = pool[first : first + _AHEAD]
+            fresh = [unit for unit in part if unit not in known]
+            known |= zip(fresh, trials.of(fleet, [(unit,) for unit in fresh]), strict=True)
+            legal = [u for u in part if trials.obstacle(known[u], may_slow=may_slow) is None]
+            if legal:
+                return legal
+        return []
 
     def _filled(self, fleet: Fleet, pool: list[Unit], may_slow: bool) -> list[Unit]:
         """Return units in order, as many as fit together; the first does by itself."""
