@@ -109,6 +109,18 @@ def test_a_changed_price_of_moves_is_seen(copied: Path) -> None:
     assert row[1] < 0
 
 
+def test_a_set_made_cheaper_elsewhere_is_seen(copied: Path) -> None:
+    def make_cheaper(sets: pd.DataFrame) -> None:
+        first = sets.loc[~sets["is_closed"]].iloc[0]
+        same = (sets["service_id"] == first["service_id"]) & (
+            sets["set_number"] == first["set_number"]
+        )
+        sets.loc[same, "elsewhere_micro_usd"] -= 100_000_000
+
+    with _spoiled(copied, "placement_certificate_elsewhere", make_cheaper):
+        assert _failed(copied) == {BOUNDS}
+
+
 def test_one_instance_too_many_is_seen(copied: Path) -> None:
     plan = _recommended(copied)
 

@@ -2,7 +2,7 @@
 
 The gap of a region is the exact difference between the service's best plan with it (for a chosen
 region: without it) and its plan, at the certified prices of capacity and moves, all other services
-staying. Plans are priced again for every region; nothing is estimated. What forcing it would cost
+staying. In a large fleet plans are priced to first order. What forcing it would cost
 the whole fleet lies between two ends: the bound with this service's minimum replaced, and the plan
 with this service's set replaced, where that fits.
 """

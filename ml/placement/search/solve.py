@@ -180,6 +180,11 @@ class _Search:
 
         Services that the plan slows down are excused. Others have no plan that keeps their rules
         and their neighbours': those are held where they run today.
+
+        Args:
+            begin: Where to begin.
+            known_by: An end whose excused and held services stay so.
+            thorough: End only where nothing that is looked at helps.
         """
         known = self.today if known_by is None else known_by.today
         end = self._descended(begin, known, thorough=thorough)
@@ -293,4 +298,4 @@ def uses_of(solution: Solution) -> tuple[Floats, int]:
     return use, int(solution.table.added[n, solution.fleet.chosen].sum())
 
 
-__all__ = ["Rank", "Solution", "move_limit", "overload", "solve", "space_of", "uses_of", "valued"]
+__all__ = ["Solution", "move_limit", "overload", "solve", "space_of", "uses_of", "valued"]
