@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -94,7 +95,7 @@ class Planner:
     solution: Solution
     may_step_aside: bool = True
 
-    @property
+    @cached_property
     def _trials(self) -> Trials:
         return Trials(self.solution)
 
@@ -218,11 +219,11 @@ class Planner:
         return replace(state, left=tuple(left))
 
     def _joined(self, state: _State) -> _State | None:
-        group = Detours(self.solution).together(state.fleet, state.left)
+        group = Detours(self._trials).together(state.fleet, state.left)
         return self._moved(state, list(group)) if group else None
 
     def _stepped_aside(self, state: _State, barred: set[int]) -> _State | None:
-        units, detours = Units(self.solution), Detours(self.solution)
+        units, detours = Units(self.solution), Detours(self._trials)
         waiting = {s for unit in state.left for s in unit.services}
         moves = self.solution.fleet.chosen != self.solution.today.home
         arrived = {int(s) for s in np.flatnonzero(moves)} - waiting

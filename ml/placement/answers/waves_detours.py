@@ -32,17 +32,18 @@ _ROUNDING = 6
 class Detours:
     """Looks for ways out where no unit can move by itself."""
 
-    solution: Solution
+    trials: Trials
 
     @property
-    def _trials(self) -> Trials:
-        return Trials(self.solution)
+    def solution(self) -> Solution:
+        """The recommended plan."""
+        return self.trials.solution
 
     def together(self, fleet: Fleet, stuck: Sequence[Unit]) -> tuple[Unit, ...] | None:
         """Return units that are legal only as one wave: half-way they would break a rule."""
         most = self.solution.instance.policy.wave_moves_max
         free = [unit for unit in stuck if not unit.has_state]
-        alone = self._trials.of(fleet, [(unit,) for unit in free])
+        alone = self.trials.of(fleet, [(unit,) for unit in free])
         torn = [u for u, t in zip(free, alone, strict=True) if not (t.use > t.limit).any()]
         every = [(*combinations(free, 2),), (*combinations(torn, 3),), (tuple(torn),)]
         groups = [
@@ -53,10 +54,10 @@ class Detours:
         ]
         if not groups:
             return None
-        tried = self._trials.of(fleet, groups)
+        tried = self.trials.of(fleet, groups)
         for may_slow in (False, True):
             for group, trial in zip(groups, tried, strict=True):
-                if self._trials.obstacle(trial, may_slow=may_slow) is None:
+                if self.trials.obstacle(trial, may_slow=may_slow) is None:
                     return group
         return None
 
@@ -71,7 +72,7 @@ class Detours:
             barred: Services that may not step aside (again).
             most: Steps that one unit is worth.
         """
-        tried = self._trials.of(fleet, [(unit,) for unit in stuck])
+        tried = self.trials.of(fleet, [(unit,) for unit in stuck])
         short = [float(self._short(trial).sum()) for trial in tried]
         waiting = [(amount, unit) for amount, unit in zip(short, stuck, strict=True) if amount > 0]
         found = []
@@ -101,24 +102,24 @@ class Detours:
                 plan = space.index.get(tuple(int(r) for r in np.flatnonzero(both)))
                 if plan is not None and plan not in (self.solution.today.home[s], here, there):
                     options.append(units.aside(s, int(plan), fleet))
-        tried = self._trials.of(fleet, [(unit,) for unit in options])
+        tried = self.trials.of(fleet, [(unit,) for unit in options])
         legal = [
             unit
             for unit, trial in zip(options, tried, strict=True)
-            if self._trials.obstacle(trial, may_slow=True) is None
+            if self.trials.obstacle(trial, may_slow=True) is None
         ]
         for step in legal[:_BRIDGES]:
-            after = self._trials.after(fleet, [step])
-            again = self._trials.of(after, [(u,) for u in stuck if u.services != step.services])
-            if any(self._trials.obstacle(trial, may_slow=True) is None for trial in again):
+            after = self.trials.after(fleet, [step])
+            again = self.trials.of(after, [(u,) for u in stuck if u.services != step.services])
+            if any(self.trials.obstacle(trial, may_slow=True) is None for trial in again):
                 return [step]
         return None
 
     def _chain(self, fleet: Fleet, aim: Unit, barred: set[int], most: int) -> list[Unit] | None:
         steps: list[Unit] = []
         for made in range(most + 1):
-            trial = self._trials.of(fleet, [(aim,)])[0]
-            if self._trials.obstacle(trial, may_slow=True) is None:
+            trial = self.trials.of(fleet, [(aim,)])[0]
+            if self.trials.obstacle(trial, may_slow=True) is None:
                 return steps
             short = self._short(trial)
             if not short.any() or made == most:
@@ -126,7 +127,7 @@ class Detours:
             unit = self._step(fleet, short, barred)
             if unit is None:
                 return None
-            fleet = self._trials.after(fleet, [unit])
+            fleet = self.trials.after(fleet, [unit])
             barred = barred | set(unit.services)
             steps.append(unit)
         return None
@@ -146,18 +147,23 @@ class Detours:
         if not options:
             return None
         cores = self.solution.instance.cpu_cores[:, None]
-        held = float((self._trials.instances_of(fleet) * cores).sum(axis=0)[r])
+        held = float((self.trials.instances_of(fleet) * cores).sum(axis=0)[r])
         moves = self.solution.fleet.chosen != self.solution.today.home
         found = []
         for unit, trial in zip(
-            options, self._trials.of(fleet, [(u,) for u in options]), strict=True
+            options, self.trials.of(fleet, [(u,) for u in options]), strict=True
         ):
             freed = min(held - float(trial.after[r]), float(short[r]))
-            slows = self._trials.obstacle(trial, may_slow=False) is not None
-            if freed <= 0 or (slows and self._trials.obstacle(trial, may_slow=True) is not None):
+            slows = self.trials.obstacle(trial, may_slow=False) is not None
+            if freed <= 0 or (slows and self.trials.obstacle(trial, may_slow=True) is not None):
                 continue
             s = unit.services[0]
-            rank = (-round(freed / float(short[r]), _ROUNDING), slows, not moves[s], trial.more_usd)
+            rank = (
+                -round(freed / float(short[r]), _ROUNDING),
+                slows,
+                not moves[s],
+                round(trial.more_usd, _ROUNDING),
+            )
             found.append((*rank, s, unit.plans[0], unit))
         return min(found, key=lambda one: one[:-1])[-1] if found else None
 
@@ -165,7 +171,7 @@ class Detours:
         """Return single steps of services out of region ``r``, for another one or for none."""
         solution = self.solution
         instance, space = solution.instance, solution.space
-        use = self._trials.instances_of(fleet)[:, r] * instance.cpu_cores
+        use = self.trials.instances_of(fleet)[:, r] * instance.cpu_cores
         fixed = instance.is_fixed | solution.today.pinned | (instance.state_gb > 0)
         asked = [int(s) for s in np.flatnonzero((use > 0) & ~fixed) if int(s) not in barred]
         # Just enough first: a larger service than needed costs more to move twice.

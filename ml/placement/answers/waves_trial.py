@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ml.placement.fleet.evaluate import SLOWER
 from ml.placement.fleet.fleet import Fleet, evaluate_fleet
 from ml.placement.problem.instance import Floats, Ints
 from ml.placement.search.solve import Solution
+from ml.placement.walk import Moves, Walk, open_walk
 
 _SLACK = 1e-6
 
@@ -34,14 +36,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """Tries waves out."""
+    """Tries waves out; remembers where the fleet was last asked about, and nothing else."""
 
     solution: Solution
 
     def of(self, fleet: Fleet, groups: Sequence[Sequence[Unit]]) -> list[Trial]:
         """Return what follows if each group of units moved next, each as if alone."""
         instance = self.solution.instance
-        found = self._changes(fleet).reach([change_of(group) for group in groups])
+        found = self._at(fleet).reach(Moves.of([change_of(group) for group in groups]))
         need, bits = self.instances_of(fleet), self.newly_broken(fleet.assessed.broken[:, 0])
         held = np.asarray((need * instance.cpu_cores[:, None]).sum(axis=0))
         billed = _bill(fleet)
@@ -78,7 +80,9 @@ class Trials:
 
     def after(self, fleet: Fleet, units: Sequence[Unit]) -> Fleet:
         """Return the fleet after a wave."""
-        return self._changes(fleet).apply(*change_of(units))
+        solution = self.solution
+        changes = Changes(solution.instance, solution.space, solution.today, fleet)
+        return changes.apply(*change_of(units))
 
     def fleet_of(self, chosen: Ints) -> Fleet:
         """Return the fleet in which every service runs in the given set."""
@@ -96,9 +100,16 @@ class Trials:
         ends = (solution.today_fleet.assessed.broken | solution.fleet.assessed.broken)[:, 0]
         return np.asarray(broken & ~(ends if services is None else ends[services]))
 
-    def _changes(self, fleet: Fleet) -> Changes:
-        solution = self.solution
-        return Changes(solution.instance, solution.space, solution.today, fleet)
+    @cached_property
+    def _walk(self) -> Walk:
+        one = self.solution
+        return open_walk(one.instance, one.space, one.today, one.table, one.fleet)
+
+    def _at(self, fleet: Fleet) -> Walk:
+        away = np.flatnonzero(self._walk.chosen != fleet.chosen)
+        if away.size:
+            self._walk.make(away, fleet.chosen[away])
+        return self._walk
 
     def _need_of(self, services: Ints, chosen: Ints, instances: Ints) -> Ints:
         space = self.solution.space

@@ -7,6 +7,7 @@ from typing import Protocol
 from ml.placement.fleet.evaluate import Today
 from ml.placement.fleet.fleet import Fleet
 from ml.placement.fleet.pricing import PlanTable
+from ml.placement.fleet.rows import Reached
 from ml.placement.kernel.jit import is_available
 from ml.placement.problem.instance import Flags, Instance, Ints
 from ml.placement.problem.subsets import SetSpace
@@ -36,6 +37,14 @@ class Walk(Protocol):
 
     def ranks(self, moves: Moves) -> Ints:
         """Return the rank of the plan after each group, as if it were made alone, ``(G, 3)``."""
+        ...
+
+    def reach(self, moves: Moves) -> Reached:
+        """Return whom each group reaches and what follows for them, as if it were made alone."""
+        ...
+
+    def make(self, services: Ints, plans: Ints) -> None:
+        """Make one change, whatever it does to the rank."""
         ...
 
     def take(self, moves: Moves) -> bool:

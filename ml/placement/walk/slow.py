@@ -7,6 +7,7 @@ import numpy as np
 from ml.placement.fleet.evaluate import Today
 from ml.placement.fleet.fleet import Fleet
 from ml.placement.fleet.pricing import PlanTable
+from ml.placement.fleet.rows import Reached
 from ml.placement.problem.instance import Flags, Instance, Ints
 from ml.placement.problem.subsets import SetSpace
 from ml.placement.walk.moves import Moves
@@ -44,6 +45,14 @@ class SlowWalk:
         """Return the rank of the plan after each group, as if it were made alone, ``(G, 3)``."""
         found = self._here.ranks([moves.group(g) for g in range(moves.n)])
         return np.array(found, dtype=np.int64).reshape(-1, 3)
+
+    def reach(self, moves: Moves) -> Reached:
+        """Return whom each group reaches and what follows for them, as if it were made alone."""
+        return self._here.changes.reach([moves.group(g) for g in range(moves.n)])
+
+    def make(self, services: Ints, plans: Ints) -> None:
+        """Make one change, whatever it does to the rank."""
+        self._here = self._here.after(services, plans)
 
     def take(self, moves: Moves) -> bool:
         """Make one group after another, each where it betters the plan so far; say if any did."""

@@ -230,7 +230,7 @@ def _made(stamp: int) -> Callable[..., None]:
             plans: Their new sets.
             starts: First move of each group, then their number, ``(G + 1,)``.
             ranks: Receives the rank of each group, then that of the plan, ``(G + 1, 4)``.
-            mode: 0 looks only, 1 keeps what is better, 2 keeps everything (and starts a plan).
+            mode: 0 looks only, 1 keeps what is better, 2 starts a plan, 3 keeps everything.
         """
         # Never so: the stamp is here to tell compiled code of older sources apart.
         if stamp < 0:
@@ -243,16 +243,17 @@ def _made(stamp: int) -> Callable[..., None]:
                 if mode == 2 or base.found[s, CHOSEN] != plans[a]:
                     count = _reach(s, count, base, trial, work)
                     trial.found[work.place[s], CHOSEN] = plans[a]
-                    work.mark[s] = MOVED if mode < 2 else MOVED | CALLED | WAITS
+                    work.mark[s] = MOVED | CALLED | WAITS if mode == 2 else MOVED
             count = _down(count, known, base, trial, work)
             count = _up(count, known, base, trial, work)
             _rank(count, known, base, trial, work, ranks, g)
-            if mode == 2 or (mode == 1 and _is_less(ranks, g, ranks, last)):
+            if mode >= 2 or (mode == 1 and _is_less(ranks, g, ranks, last)):
                 _keep(count, base, trial, work)
                 work.total[0], work.total[1] = ranks[g, 2], ranks[g, 1]
                 work.total[2] = ranks[g, 3]
                 for column in range(4):
                     ranks[last, column] = ranks[g, column]
+            work.total[3] = count
             for i in range(count):
                 work.mark[work.touched[i]] = 0
                 work.place[work.touched[i]] = -1

@@ -120,7 +120,7 @@ class Work(NamedTuple):
     use: Floats
     """Of the shared rows, at the plan and after the change, ``(2, rows)``."""
     total: Ints
-    """Cost, weight of broken rules, added regions of the plan."""
+    """Cost, weight of broken rules, added regions of the plan; services the last group reached."""
     is_open: Bytes
     """``(S, P)``."""
     stays: Bytes

@@ -11,6 +11,7 @@ import numpy as np
 from ml.placement.fleet.evaluate import RULES, Today
 from ml.placement.fleet.fleet import GB_PER_KB, SECONDS_PER_HOUR
 from ml.placement.fleet.pricing import PlanTable
+from ml.placement.fleet.rows import Reached
 from ml.placement.problem.instance import (
     BANNED,
     INCOMPLETE,
@@ -27,9 +28,9 @@ from ml.placement.problem.terms import kg_per_vcpu_hour
 from ml.placement.walk.moves import Moves
 from ml.placement.walk.ranks import ASTRAY, Rank, move_limit
 from ml.placement.walk.sweep import sweep
-from ml.placement.walk.types import BITS, CHOSEN, COUNT, S_LOST, TOP, Known, Rows, Work
+from ml.placement.walk.types import BITS, CHOSEN, COST, COUNT, S_LOST, TOP, Known, Rows, Work
 
-_LOOK, _KEEP_BETTER, _BEGIN = range(3)
+_LOOK, _KEEP_BETTER, _BEGIN, _MAKE = range(4)
 
 
 class CompiledWalk:
@@ -66,7 +67,7 @@ class CompiledWalk:
             instances=np.zeros(width, dtype=np.int64),
             proof=np.zeros(width, dtype=np.int64),
             use=np.zeros((2, rows)),
-            total=np.zeros(3, dtype=np.int64),
+            total=np.zeros(4, dtype=np.int64),
             is_open=table.is_open.astype(np.uint8),
             stays=(table.is_stuck | instance.is_fixed).astype(np.uint8),
         )
@@ -95,6 +96,33 @@ class CompiledWalk:
     def ranks(self, moves: Moves) -> Ints:
         """Return the rank of the plan after each group, as if it were made alone, ``(G, 3)``."""
         return self._go(moves, _LOOK)[:, :3]
+
+    def reach(self, moves: Moves) -> Reached:
+        """Return whom each group reaches and what follows for them, as if it were made alone."""
+        found, bills, counts = [self._trial.found[:0]], [self._trial.bill[:0]], []
+        services = [self._work.touched[:0]]
+        for g in range(moves.n):
+            self._go(Moves.of([moves.group(g)]), _LOOK)
+            count = int(self._work.total[3])
+            order = np.argsort(self._work.touched[:count])
+            services.append(self._work.touched[order])
+            found.append(self._trial.found[order])
+            bills.append(self._trial.bill[order])
+            counts.append(count)
+        rows = np.concatenate(found)
+        return Reached(
+            np.repeat(np.arange(moves.n), counts),
+            np.concatenate(services),
+            rows[:, CHOSEN],
+            rows[:, COST],
+            rows[:, BITS],
+            rows[:, COUNT:],
+            np.concatenate(bills),
+        )
+
+    def make(self, services: Ints, plans: Ints) -> None:
+        """Make one change, whatever it does to the rank."""
+        self._go(Moves.of([(services, plans)]), _MAKE)
 
     def take(self, moves: Moves) -> bool:
         """Make one group after another, each where it betters the plan so far.

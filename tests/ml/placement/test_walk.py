@@ -11,7 +11,7 @@ import pytest
 from ml.placement.fleet.evaluate import Today
 from ml.placement.fleet.fleet import Fleet, describe_today, evaluate_fleet
 from ml.placement.fleet.pricing import PlanTable, price_all
-from ml.placement.problem.instance import Instance
+from ml.placement.problem.instance import Floats, Instance
 from ml.placement.problem.subsets import SetSpace
 from ml.placement.search.proposals import neighbours, single_moves
 from ml.placement.search.solve import space_of
@@ -99,6 +99,41 @@ def test_ranks_are_those_of_whole_plans(seed: int, kind: str) -> None:
         assert abs(int(rank[2]) - whole[2]) <= _N
     # Looking changes nothing.
     assert walk.rank == rank_of(instance, table, fleet)
+
+
+def _bill(fleet: Fleet) -> Floats:
+    found = fleet.assessed
+    return np.asarray((found.compute + found.open + found.egress)[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["plain", "limited", "extra"])
+def test_reached_services_are_those_of_the_evaluation(kind: str) -> None:
+    instance, space, today, table, fleet = _case(5, kind, slowdown_limit_share=0.1)
+    walk = CompiledWalk(instance, space, today, table, fleet.chosen)
+    slow = SlowWalk(instance, space, today, table, fleet)
+    first = _random(space, 6, 1).group(0)
+    for one in (walk, slow):
+        one.make(*first)
+    moves = Moves.of([*(_random(space, 7, 30).group(g) for g in range(30)), first])
+    found, wanted = walk.reach(moves), slow.reach(moves)
+    # The compiled walk stops where nothing differs any more; whom it leaves out stays as he was.
+    here = evaluate_fleet(instance, space, walk.chosen, today)
+    for name, base, error in (
+        ("chosen", here.chosen, 0),
+        ("broken", here.assessed.broken[:, 0], 0),
+        ("instances", here.assessed.instances[:, 0], 0),
+        ("cost_micro", here.cost_micro, 1),
+        ("bill_usd", _bill(here), 1e-9),
+    ):
+        ends = []
+        for one in (found, wanted):
+            whole = np.tile(base, (moves.n, *(1 for _ in base.shape)))
+            whole[one.change, one.service] = getattr(one, name)
+            ends.append(whole)
+        assert np.abs(ends[0] - ends[1]).max() <= error, name
+        assert (ends[0] != base).any(), name
+    # A group that goes where everybody is reaches nobody.
+    assert not (found.change == 30).any()
 
 
 @pytest.mark.parametrize("kind", ["plain", "limited", "extra"])

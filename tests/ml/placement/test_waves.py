@@ -242,10 +242,10 @@ def test_nobody_is_left_half_way(regrets: int, monkeypatch: pytest.MonkeyPatch) 
 def test_a_step_that_helps_nobody_is_not_proposed() -> None:
     narrow, _ = _swap(3)
     stuck = Units(narrow).every()
-    steps = Detours(narrow).aside(narrow.today_fleet, stuck, set())
+    steps = Detours(Trials(narrow)).aside(narrow.today_fleet, stuck, set())
     assert steps is not None
     assert len(steps) == 1
-    assert Detours(narrow).aside(narrow.today_fleet, stuck, {0, 1}) is None
+    assert Detours(Trials(narrow)).aside(narrow.today_fleet, stuck, {0, 1}) is None
 
 
 def test_services_that_only_move_together_share_a_wave(monkeypatch: pytest.MonkeyPatch) -> None:
