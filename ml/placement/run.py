@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from ml.beside import beside
 from ml.io import Features, Writer
-from ml.placement.answers import explain, frontier, living, publish
+from ml.placement.answers import frontier, living, publish
 from ml.placement.answers.saved import save
 from ml.placement.check.certificate import certificate_tables, certify
 from ml.placement.check.checker import check_plan
@@ -122,7 +123,8 @@ def find_plans(instance: Instance, *, quick: bool = False) -> Found:
     """
     capped = with_cost_cap(instance)
     first = solve(relaxed(capped, lambda one: solve(one, quick=True)), quick=quick)
-    ends = (plans.least_cost(first), plans.best_latency(first))
+    quickest = beside(lambda: plans.best_latency(first))
+    ends = (plans.least_cost(first), quickest())
     # A dear end need not keep to a cap on the bill: it cannot begin a search within that cap.
     again = [solve(first.instance, start=e.fleet.chosen) for e in ends if _beats(e, first)]
     return Found(min([first, *again], key=_rank), ends)
@@ -162,6 +164,8 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     if solution.is_valued_exactly:
         _check_values(solution)
     runs, services, placed = [], [], []
+    # Nothing here needs what the other plans are, and both take about as long.
+    explained = beside(lambda: living.tables(solution, certificate.lower_micro, level))
     weights = frontier.points(found, certificate.lower_micro)
     kinds = published(found, [(point.fleet, point.stop_reason) for point in weights])
     for kind in kinds:
@@ -178,9 +182,9 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
         "placement_runs": pd.DataFrame(runs),
         "placement_services": pd.concat(services, ignore_index=True),
         "placement_plans": pd.concat(placed, ignore_index=True),
-        "placement_alternatives": explain.alternatives(solution, certificate.lower_micro),
         "placement_duals": publish.duals_frame(solution, recommended),
-        **living.tables(solution, kinds, weights, certificate.lower_micro, level),
+        "placement_frontier": frontier.frontier(weights, kinds),
+        **explained(),
         **certificate_tables(certificate, inputs, config),
         "run_degradations": living.degradations(solution),
     }

@@ -1,44 +1,33 @@
-"""Everything beside the plan itself: prices of rules, frontier, waves, stability, exceptions."""
+"""Everything beside the plan itself: other regions, prices of rules, waves, stability."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from ml.placement.answers import explain
-from ml.placement.answers.frontier import Point, frontier
 from ml.placement.answers.prices import constraint_prices
 from ml.placement.answers.stability import stability
 from ml.placement.answers.waves import Planner
 from ml.placement.answers.waves_frames import moves_frame, waves_frame
 from ml.placement.problem.elastic import exceeded
-from ml.placement.search.kinds import Kind, excused
+from ml.placement.search.kinds import excused
 from ml.placement.search.solve import Solution
 from ml.placement.whatif import HOURS_PER_MONTH
 
 
-def tables(
-    solution: Solution,
-    kinds: Sequence[Kind],
-    weights: Sequence[Point],
-    lower_micro: int,
-    level: float,
-) -> dict[str, pd.DataFrame]:
+def tables(solution: Solution, lower_micro: int, level: float) -> dict[str, pd.DataFrame]:
     """Return what a reader needs to explain the plan and to live with it.
 
     Args:
         solution: The recommended plan.
-        kinds: All published plans.
-        weights: Plans for several worths of waiting.
         lower_micro: Certified bound of the recommended plan, micro-dollars per hour.
         level: Stated coverage of the latency intervals.
     """
     schedule = Planner(solution).schedule()
     return {
+        "placement_alternatives": explain.alternatives(solution, lower_micro),
         "placement_constraint_prices": constraint_prices(solution, lower_micro),
-        "placement_frontier": frontier(weights, kinds),
         "placement_moves": moves_frame(solution, schedule),
         "placement_waves": waves_frame(solution, schedule),
         "placement_stability": stability(solution, level),
