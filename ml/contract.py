@@ -542,11 +542,22 @@ PLACEMENT_REGRET = Table(
         _c("cost_regret_share", "double", "Cost against the decision with the truth."),
         _c("priced_regret_share", "double", "The same with missed requests at their price."),
         _c("critical_services", "bigint", "Services with a hard objective.", low=0),
-        _c("critical_misses", "bigint", "Those that truly miss it.", low=0),
+        _c(
+            "critical_misses",
+            "bigint",
+            "Those that truly miss it: more than one request in twenty is late.",
+            low=0,
+        ),
         _c(
             "critical_misses_foreseen",
             "bigint",
             "Of these, those that the decision itself counted on: it knew no set that keeps them.",
+            low=0,
+        ),
+        _c(
+            "critical_misses_by_origin",
+            "bigint",
+            "Read more strictly: too little of their demand comes from places served in time each.",
             low=0,
         ),
         _c("critical_miss_share", "double", "The misses as a share.", low=0, high=1),

@@ -38,6 +38,7 @@ def tables(services: int, regions: list[str], as_of: datetime) -> dict[str, list
                 "critical_services": 5,
                 "critical_misses": i,
                 "critical_misses_foreseen": i // 2,
+                "critical_misses_by_origin": i,
                 "critical_miss_share": i / 5,
                 "missed_requests_share": 0.001,
                 "usd_per_missed_request": 6e-6,

@@ -16,14 +16,17 @@ from tests.ml.placement.builder import build_instance
 
 
 class _World:
-    """A world of two origins in which one region is always late for the first service."""
+    """A world of two origins in which one region is late for the first service's first origin."""
+
+    def __init__(self, late: int = 20) -> None:
+        self._late = late
 
     def run(self, plan: pd.DataFrame, days: list[object]) -> SimpleNamespace:
         ids, hours = ("s00000", "s00001"), 24 * len(days)
         served = np.full((2, 2, hours), 100, dtype=np.int64)
         late = np.zeros_like(served)
         slow = ((plan["service_id"] == "s00000") & (plan["region_id"] == "r01")).any()
-        late[0, 0] = 20 if slow else 2
+        late[0, 0] = self._late if slow else 2
         each = np.full((2, len(days)), 1_000_000, dtype=np.int64)
         return SimpleNamespace(
             service_ids=ids,
@@ -41,23 +44,31 @@ _DAYS = [date(2026, 1, 1), date(2026, 1, 2)]
 _VERDICTS = regret.Verdicts(10, 0.1, 0.2)
 
 
-def _scored(region: str, *expected: str) -> regret.Scored:
+def _scored(region: str, *expected: str, late: int = 20) -> regret.Scored:
     instance = build_instance(2, 2, 1, hours=2, calls=False)
     hard = replace(instance, slo_ms=np.array([100.0, np.nan]))
     plan = pd.DataFrame(
         {"service_id": ["s00000", "s00001"], "region_id": [region, "r00"], "instances": 2}
     )
     known = frozenset(expected)
-    return regret._scored(region, _World(), plan, hard, _DAYS, known)  # type: ignore[arg-type]
+    world = _World(late)
+    return regret._scored(region, world, plan, hard, _DAYS, known)  # type: ignore[arg-type]
 
 
-def test_misses_follow_the_share_of_demand_served_in_time() -> None:
+def test_a_service_misses_if_more_than_one_request_in_twenty_is_late() -> None:
     good, bad = _scored("r00"), _scored("r01")
-    assert (good.critical, good.misses) == (1, 0)
-    assert (bad.critical, bad.misses) == (1, 1)
+    assert (good.critical, good.misses, good.misses_by_origin) == (1, 0, 0)
+    assert (bad.critical, bad.misses, bad.misses_by_origin) == (1, 1, 1)
     # 20 of 100 late at one of two origins: 10 % late in all, 5 points above what is allowed.
     assert bad.missed_share == pytest.approx(0.05)
     assert good.missed_share == 0.0
+
+
+def test_one_place_served_late_is_a_miss_in_the_stricter_reading_alone() -> None:
+    # 8 of 100 late at one of two origins: 4 % in all.
+    some = _scored("r01", late=8)
+    assert (some.misses, some.misses_by_origin) == (0, 1)
+    assert some.missed_share == 0.0
 
 
 def test_a_cheap_plan_that_misses_has_its_misses_beside_its_cost() -> None:

@@ -84,7 +84,12 @@ def _limited(instance: Instance) -> Instance:
 def _drawn(rng: Generator, world: World, edges: Edges, has_users: Flags) -> Instance:
     n, regions = len(has_users), len(world.region_ids)
     policy = load_policy(
-        {"move_budget": None, "slowdown_limit_share": None, "keep_loss_survival": False}
+        {
+            "move_budget": None,
+            "slowdown_limit_share": None,
+            "keep_loss_survival": False,
+            "near_tie_is_split": False,
+        }
     )
     mean, peak = _demand(rng, world, has_users)
     is_critical = rng.random(n) < _CRITICAL_SHARE

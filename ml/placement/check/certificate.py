@@ -45,6 +45,7 @@ _NUMBERS = (
     "misroute_share",
     "misroute_share_calls",
     "near_tie_share",
+    "near_tie_is_split",
     "ingress_usd_per_gb",
     "hour_bins_max",
 )

@@ -37,12 +37,20 @@ class Judged:
 
 
 def shares(instance: Instance, client: int, regions: Sequence[int]) -> dict[int, float]:
-    """Return which share of a client's requests each region serves: the nearest, bar the strays."""
-    near = min(regions, key=lambda r: (float(instance.rtt_ms[client, r]), r))
-    astray = float(instance.misroute[client])
-    out = {r: astray / len(regions) for r in regions}
-    out[near] += 1.0 - astray
-    return out
+    """Return which share of a client's requests each region serves.
+
+    The nearest, bar the strays; near ties share what goes to the nearest, if the policy says so.
+    """
+    way = {r: float(instance.rtt_ms[client, r]) for r in regions}
+    near = min(regions, key=lambda r: (way[r], r))
+    astray, reach = float(instance.misroute[client]), instance.policy.near_tie_share
+    weight = dict.fromkeys(regions, 0.0)
+    if instance.policy.near_tie_is_split and reach > 0:
+        least = max(way[near], 1e-9)
+        weight = {r: max(0.0, 1.0 - (way[r] / least - 1.0) / reach) for r in regions}
+    weight[near] = 1.0
+    total = math.fsum(weight.values())
+    return {r: astray / len(regions) + (1.0 - astray) * weight[r] / total for r in regions}
 
 
 def peak_shares(instance: Instance, client: int, regions: Sequence[int]) -> dict[int, float]:

@@ -90,7 +90,7 @@ def fleet_problem(instance: Instance, *, compiled: bool | None = None) -> FleetP
     source = UserClients(instance)
     today = plain_today(instance, source)
     # Terms that few policies ask for are known to the tables alone.
-    is_plain = not instance.has_extra_terms
+    is_plain = not (instance.has_extra_terms or instance.policy.near_tie_is_split)
     if is_plain and (is_available() if compiled is None else compiled):
         return FleetProblem(instance, today, KernelPricer(instance, source, today))
     return FleetProblem(instance, today, NumpyPricer(instance))

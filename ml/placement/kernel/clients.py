@@ -9,7 +9,9 @@ import numpy as np
 
 from ml.placement.fleet.fleet import GB_PER_KB, SECONDS_PER_HOUR
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
+from ml.placement.problem.policy import Policy
 from ml.placement.problem.slots import Clients, Slots, meets_slo
+from ml.placement.problem.subsets import expected_shares
 
 
 class Source(Protocol):
@@ -92,13 +94,13 @@ def listed_slots(instance: Instance, clients: Clients, services: Ints, regions: 
     n, width = at.shape
     rtt = instance.rtt_ms[: clients.mean_rps.shape[1]].T[at]
     astray = instance.misroute[: clients.mean_rps.shape[1]]
-    share, peak_share = _shares(rtt, used, astray, instance.policy.near_tie_share)
+    share, peak_share = _shares(rtt, used, astray, instance.policy)
     lost = np.zeros((n, width, width))
     for f in range(width):
         left = used.copy()
         left[:, f] = False
         left &= used[:, f][:, None]
-        _, gone = _shares(rtt, left, astray, instance.policy.near_tie_share)
+        _, gone = _shares(rtt, left, astray, instance.policy)
         lost[:, f] = np.matmul(gone, clients.peak_rps).max(axis=2)
     member = np.zeros((n, instance.n_regions), dtype=bool)
     member[np.nonzero(used)[0], regions[used]] = True
@@ -131,14 +133,17 @@ def listed_slots(instance: Instance, clients: Clients, services: Ints, regions: 
     )
 
 
-def _shares(rtt: Floats, used: Flags, astray: Floats, near_tie: float) -> tuple[Floats, Floats]:
+def _shares(rtt: Floats, used: Flags, astray: Floats, policy: Policy) -> tuple[Floats, Floats]:
     """Return who serves what and who is sized for what, ``(n, K, C)`` each."""
     way = np.where(used[..., None], rtt, np.inf)
     size = np.maximum(1, used.sum(axis=1))[:, None, None]
-    near = np.zeros(way.shape)
-    np.put_along_axis(near, way.argmin(axis=1)[:, None, :], 1.0, axis=1)
-    spread = astray / size
     least = way.min(axis=1, keepdims=True)
-    maybe = way <= np.where(np.isfinite(least), least, -1.0) * (1.0 + near_tie)
+    # Of a set without regions nothing is asked.
+    some = np.where(np.isfinite(least), way, 1.0)
+    near = expected_shares(
+        some.swapaxes(1, 2), policy.near_tie_share, policy.near_tie_is_split
+    ).swapaxes(1, 2)
+    spread = astray / size
+    maybe = way <= np.where(np.isfinite(least), least, -1.0) * (1.0 + policy.near_tie_share)
     share = np.where(used[..., None], near * (1.0 - astray) + spread, 0.0)
     return share, np.where(used[..., None], maybe * (1.0 - astray) + spread, 0.0)

@@ -40,6 +40,7 @@ _READERS: dict[str, read.Reader] = {
     "misroute_share": read.share,
     "misroute_share_calls": read.optional(read.share),
     "near_tie_share": read.share,
+    "near_tie_is_split": read.flag,
     "ingress_usd_per_gb": read.amount,
     "banned_regions": read.names,
     "frozen_services": read.names,
@@ -89,6 +90,7 @@ class Policy:
     misroute_share: float
     misroute_share_calls: float | None
     near_tie_share: float
+    near_tie_is_split: bool
     ingress_usd_per_gb: float
     banned_regions: tuple[str, ...]
     frozen_services: tuple[str, ...]

@@ -11,6 +11,8 @@ import numpy as np
 from ml.placement.problem.instance import Flags, Floats, Ints
 
 RegionSet = tuple[int, ...]
+# Below any round trip that can be measured.
+_NO_WAY_MS = 1e-9
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def build_space(
     max_size: int,
     extra: Iterable[RegionSet] = (),
     near_tie: float = 0.0,
+    split: bool = False,
 ) -> SetSpace:
     """Enumerate all sets of at most ``max_size`` regions, and ``extra`` ones.
 
@@ -59,9 +62,11 @@ def build_space(
         max_size: Largest set to enumerate; every subset of ``extra`` by one loss is added.
         extra: Larger sets that exist today.
         near_tie: Regions at most this share farther than the nearest may become the nearest.
+        split: Expect requests at all of those, the fewer the farther a region is.
 
     Returns:
-        The space; routing goes to the nearest open region, ties to the smaller region id.
+        The space; routing goes to the nearest open region, ties to the smaller region id, bar what
+        is spread evenly and what near ties split.
     """
     n_regions = rtt_ms.shape[1]
     sets = _closed(n_regions, max_size, extra)
@@ -84,8 +89,30 @@ def build_space(
             lost[p, i, :i] = rest + np.arange(i)
             lost[p, i, i + 1 : k] = rest + np.arange(i, k - 1)
     used = row < n_rows
-    share, peak = _routing(rtt_ms, misroute, region, size, row, n_rows, near_tie)
+    ties = near_tie, split
+    share, peak = _routing(rtt_ms, misroute, region, size, row, n_rows, ties)
     return SetSpace(sets, size, member, region, used, row, lost, region[used], share, peak, index)
+
+
+def expected_shares(way: Floats, near_tie: float, split: bool) -> Floats:
+    """Return which share of what goes to the nearest of some regions goes to each.
+
+    Args:
+        way: Round trips, regions along the last axis by id, infinite where a region is not open.
+        near_tie: Regions at most this share farther than the nearest may become the nearest.
+        split: Whether those get a share: the weight falls from one at the nearest, to the smaller
+            region id where two are equally far, to nothing at the edge.
+
+    Returns:
+        Shares that add up to one, of the shape of ``way``.
+    """
+    nearest = np.zeros(way.shape)
+    np.put_along_axis(nearest, way.argmin(axis=-1)[..., None], 1.0, axis=-1)
+    if not split or near_tie <= 0.0:
+        return nearest
+    farther = way / np.maximum(way.min(axis=-1, keepdims=True), _NO_WAY_MS) - 1.0
+    weight = np.maximum(nearest, 1.0 - farther / near_tie)
+    return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
 
 
 def _closed(n_regions: int, max_size: int, extra: Iterable[RegionSet]) -> tuple[RegionSet, ...]:
@@ -109,20 +136,16 @@ def _routing(
     size: Ints,
     row: Ints,
     n_rows: int,
-    near_tie: float,
+    ties: tuple[float, bool],
 ) -> tuple[Floats, Floats]:
     n_clients = rtt_ms.shape[0]
     share, peak = np.zeros((n_rows + 1, n_clients)), np.zeros((n_rows + 1, n_clients))
-    clients = np.arange(n_clients)
     for k in np.unique(size):
         plans = np.flatnonzero(size == k)
         # Slots are sorted by region id, so argmin breaks a tie towards the smaller id.
         way = rtt_ms[:, region[plans, :k]]
-        near = way.argmin(axis=2)
-        maybe = way <= way.min(axis=2, keepdims=True) * (1.0 + near_tie)
-        routed = maybe * (1.0 - misroute)[:, None, None] + misroute[:, None, None] / k
-        peak[row[plans, :k].ravel()] = routed.transpose(1, 2, 0).reshape(-1, n_clients)
-        share[row[plans, :k].ravel()] += misroute / k
-        rows = row[plans[None, :], near]
-        share[rows, clients[:, None]] += (1.0 - misroute)[:, None]
+        maybe = way <= way.min(axis=2, keepdims=True) * (1.0 + ties[0])
+        for out, near in ((peak, maybe), (share, expected_shares(way, *ties))):
+            routed = near * (1.0 - misroute)[:, None, None] + misroute[:, None, None] / k
+            out[row[plans, :k].ravel()] = routed.transpose(1, 2, 0).reshape(-1, n_clients)
     return share, peak

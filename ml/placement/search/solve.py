@@ -82,8 +82,8 @@ def space_of(instance: Instance) -> SetSpace:
     """Return the region sets of an instance: all up to the cap, and those that run today."""
     today = {tuple(int(r) for r in np.flatnonzero(row)) for row in instance.current}
     cap = min(instance.policy.max_regions_cap, instance.n_regions)
-    near_tie = instance.policy.near_tie_share
-    return build_space(instance.rtt_ms, instance.misroute, cap, today, near_tie)
+    ties = instance.policy.near_tie_share, instance.policy.near_tie_is_split
+    return build_space(instance.rtt_ms, instance.misroute, cap, today, *ties)
 
 
 def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None) -> Solution:

@@ -30,6 +30,8 @@ from tests.ml.placement.builder import build_instance
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="numba is not installed")
 
+# The compiled search sends all to the nearest region; tables know near ties that are split.
+_NEAREST = {"near_tie_is_split": False}
 _KINDS = {
     "survives a loss, meets objectives": {"slo_share": 1.0, "loss_proof_tiers": [1, 2]},
     "never worse than today": {"keep_loss_survival": True, "slowdown_limit_share": 0.1},
@@ -71,7 +73,7 @@ def _same(found: Batch, wanted: Batch) -> None:
 @pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize("best", [1, 7])
 def test_search_finds_the_best_plans_of_the_whole_table(kind: str, best: int) -> None:
-    instance = build_instance(30, 6, best, hours=8, calls=False, **_KINDS[kind])
+    instance = build_instance(30, 6, best, hours=8, calls=False, **_NEAREST, **_KINDS[kind])
     space = space_of(instance)
     today, fleet = describe_today(instance, space)
     table, _ = price_all(instance, space, fleet, today)
@@ -85,7 +87,7 @@ def test_search_finds_the_best_plans_of_the_whole_table(kind: str, best: int) ->
 
 @pytest.mark.parametrize("seed", range(3))
 def test_search_finds_the_best_plans_with_calls_as_fixed_clients(seed: int) -> None:
-    instance = build_instance(30, 5, seed, hours=6, slo_share=0.7)
+    instance = build_instance(30, 5, seed, hours=6, slo_share=0.7, **_NEAREST)
     space = space_of(instance)
     today, fleet = describe_today(instance, space)
     table, clients = price_all(instance, space, fleet, today)
@@ -96,6 +98,22 @@ def test_search_finds_the_best_plans_with_calls_as_fixed_clients(seed: int) -> N
     oracle = TablePricer(table, instance.memory_gb)
     for prices in _prices(instance, seed):
         _same(compiled.price(prices, 5), oracle.price(prices, 5))
+
+
+def test_sets_judged_one_by_one_cost_what_the_table_says() -> None:
+    instance = build_instance(12, 5, 4, hours=6, calls=False, near_tie_share=0.4)
+    space = space_of(instance)
+    ways = instance.rtt_ms[: instance.n_origins]
+    assert (ways[:, None, :] < ways[:, :, None] * 1.4).sum() > ways.size, "no ties to split"
+    today, fleet = describe_today(instance, space)
+    table, _ = price_all(instance, space, fleet, today)
+    source = UserClients(instance)
+    plain = plain_today(instance, source)
+    for p, regions in enumerate(space.sets):
+        row = np.full((instance.n_services, space.size.max()), -1)
+        row[:, : len(regions)] = regions
+        found = judge_sets(instance, source, plain, row)
+        assert np.array_equal(found.cost_micro, table.cost_micro[:, p]), regions
 
 
 def _unpruned(instance: Instance, source: Source, today: Today, prices: Prices) -> np.ndarray:
@@ -126,7 +144,7 @@ def test_pruned_search_misses_nothing_on_a_drawn_fleet() -> None:
 
 
 def test_many_hours_and_few_count_the_same() -> None:
-    instance = build_instance(12, 4, 3, hours=30, calls=False)
+    instance = build_instance(12, 4, 3, hours=30, calls=False, **_NEAREST)
     doubled = replace(instance, peak_rps=np.repeat(instance.peak_rps, 2, axis=2))
     free = Prices(np.zeros(4), np.zeros(4), 0.0)
     once, twice = (
@@ -137,7 +155,7 @@ def test_many_hours_and_few_count_the_same() -> None:
 
 
 def test_today_without_calls_is_what_the_fleet_evaluation_says() -> None:
-    instance = build_instance(25, 5, 8, hours=6, calls=False, keep_loss_survival=True)
+    instance = build_instance(25, 5, 8, hours=6, calls=False, keep_loss_survival=True, **_NEAREST)
     wanted, _ = describe_today(instance, space_of(instance))
     found = plain_today(instance, UserClients(instance))
     for name in ("move_usd", "served_floor", "slowest_ms"):
@@ -190,7 +208,7 @@ def test_compiled_code_of_older_sources_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_a_region_too_small_for_one_service_is_closed_to_it() -> None:
-    drawn = build_instance(25, 5, 6, hours=6, calls=False)
+    drawn = build_instance(25, 5, 6, hours=6, calls=False, **_NEAREST)
     instance = replace(
         drawn,
         capacity_vcpu=np.array([6.0, 10.0, np.inf, 3.5, 8.0]),

@@ -186,3 +186,19 @@ def test_regions_that_may_become_the_nearest_are_sized_in_full() -> None:
     np.testing.assert_allclose(space.share[rows, 0], [0.96, 0.02, 0.02])
     np.testing.assert_allclose(space.peak_share[rows, 0], [0.96, 0.96, 0.02])
     assert (space.peak_share >= space.share - 1e-12).all()
+
+
+def test_near_ties_share_what_goes_to_the_nearest() -> None:
+    rtt = np.array([[100.0, 105.0, 200.0]])
+    space = build_space(rtt, np.array([0.06]), 3, near_tie=0.1, split=True)
+    rows = space.slot_row[space.index[(0, 1, 2)]]
+    # Half-way to the edge of a tie the weight is a half.
+    np.testing.assert_allclose(space.share[rows, 0], [0.02 + 0.94 * 2 / 3, 0.02 + 0.94 / 3, 0.02])
+    np.testing.assert_allclose(space.share[:-1].sum(), len(space.sets))
+    # The share of the farther one falls to nothing where the tie ends, without a jump.
+    edges = [
+        build_space(np.array([[100.0, far]]), np.zeros(1), 2, near_tie=0.1, split=True)
+        for far in (100.0, 109.999, 110.001)
+    ]
+    shares = [one.share[one.slot_row[one.index[(0, 1)], 1], 0] for one in edges]
+    np.testing.assert_allclose(shares, [0.5, 0.0, 0.0], atol=1e-4)

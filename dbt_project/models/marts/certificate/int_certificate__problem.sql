@@ -4,7 +4,8 @@
     'replica_usd_per_gb_hour', 'migration_amortisation_hours', 'stickiness_share',
     'max_regions_cap', 'keep_loss_survival', 'slowdown_limit_share', 'slowdown_error_share',
     'default_tier', 'slo_critical_is_hard', 'slo_demand_share', 'misroute_share',
-    'misroute_share_calls', 'near_tie_share', 'ingress_usd_per_gb', 'hour_bins_max'
+    'misroute_share_calls', 'near_tie_share', 'near_tie_is_split', 'ingress_usd_per_gb',
+    'hour_bins_max'
 ] -%}
 with recursive
 
@@ -161,6 +162,7 @@ final as (
         sized.slo_critical_is_hard = 1 as is_critical_slo_hard,
         sized.slo_demand_share,
         sized.near_tie_share,
+        sized.near_tie_is_split = 1 as is_near_tie_split,
         sized.ingress_usd_per_gb,
         greatest(0.0, least(1.0, coalesce(observed.misroute_share, sized.misroute_share)))
             as misroute_share,

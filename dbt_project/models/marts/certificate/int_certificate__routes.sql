@@ -36,7 +36,8 @@ ways as (
         coalesce(pairs.rtt_ms, 1000.0) as rtt_ms,
         case when numbered.is_caller then problem.misroute_share_calls else problem.misroute_share end
             as astray_share,
-        problem.near_tie_share
+        problem.near_tie_share,
+        problem.is_near_tie_split
     from {{ ref('int_certificate__set_regions') }} as set_regions
     cross join numbered
     cross join problem
@@ -57,6 +58,20 @@ ranked as (
     from ways
 ),
 
+weighed as (
+    select
+        *,
+        case
+            when nearness = 1 then 1.0
+            when is_near_tie_split and near_tie_share > 0
+                then greatest(
+                    0.0, 1.0 - (rtt_ms / greatest(nearest_rtt_ms, 1e-9) - 1.0) / near_tie_share
+                )
+            else 0.0
+        end as nearness_weight
+    from ranked
+),
+
 final as (
     select
         set_mask,
@@ -68,10 +83,11 @@ final as (
         rtt_ms,
         astray_share,
         astray_share / set_size
-        + case when nearness = 1 then 1.0 - astray_share else 0.0 end as routed_share,
+        + (1.0 - astray_share) * nearness_weight
+        / sum(nearness_weight) over (partition by set_mask, client_id, is_caller) as routed_share,
         -- Whoever may be the nearest tomorrow is sized for all of it.
         rtt_ms <= nearest_rtt_ms * (1.0 + near_tie_share) as is_near
-    from ranked
+    from weighed
 )
 
 select * from final

@@ -20,6 +20,7 @@ final as (
         found.critical_services,
         found.critical_misses,
         found.critical_misses_foreseen,
+        found.critical_misses_by_origin,
         found.critical_miss_share,
         found.missed_requests_share,
         found.usd_per_missed_request,

@@ -16,6 +16,7 @@ final as (
         critical_services,
         critical_misses,
         critical_misses_foreseen,
+        critical_misses_by_origin,
         critical_miss_share,
         missed_requests_share,
         usd_per_missed_request,
