@@ -141,6 +141,7 @@ def _exceptions(snapshot: Snapshot) -> None:
 
 _DECISIONS = {
     "recommended": "Recommended",
+    "with_predictions": "Decided with predictions, from there",
     "with_truth": "Decided with true latencies",
     "current": "Today",
 }

@@ -532,8 +532,9 @@ PLACEMENT_REGRET = Table(
         _c(
             "decision",
             "text",
-            "The recommended plan; what the same search finds with true latencies; today.",
-            values=("recommended", "with_truth", "current"),
+            "The recommended plan; what the same search finds from each other's end, with "
+            "predictions and with true latencies; today.",
+            values=("recommended", "with_predictions", "with_truth", "current"),
         ),
         _c("days", "bigint", "Days simulated, after the history.", low=1),
         _c("cost_usd_per_month", "usd", "True bill and priced waiting.", low=0),
@@ -541,6 +542,12 @@ PLACEMENT_REGRET = Table(
         _c("mean_latency_ms", "double", "True mean latency.", low=0),
         _c("cost_regret_share", "double", "Cost against the decision with the truth."),
         _c("priced_regret_share", "double", "The same with missed requests at their price."),
+        _c(
+            "prediction_regret_share",
+            "double",
+            "What wrong predictions alone cost: of the best plan they lead to from either end.",
+            required=False,
+        ),
         _c("critical_services", "bigint", "Services with a hard objective.", low=0),
         _c(
             "critical_misses",

@@ -48,7 +48,9 @@ def tables(services: int, regions: list[str], as_of: datetime) -> dict[str, list
                 "status": "missed" if decision == "recommended" else "reported",
                 "as_of": as_of,
             }
-            for i, decision in enumerate(("with_truth", "recommended", "current"))
+            for i, decision in enumerate(
+                ("with_truth", "with_predictions", "recommended", "current")
+            )
         ][: 3 * min(services, 1)],
         "fct_constraint_prices": _prices(regions, as_of) if services else [],
         "fct_placement_exceptions": [

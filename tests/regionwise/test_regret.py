@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ml.placement import Instance
+from ml.placement import Instance, placements
+from ml.placement.fleet.fleet import describe_today, evaluate_fleet
+from ml.placement.search.solve import space_of
 from regionwise import regret
 from tests.ml.placement.builder import build_instance
 
@@ -55,6 +58,11 @@ def _scored(region: str, *expected: str, late: int = 20) -> regret.Scored:
     return regret._scored(region, world, plan, hard, _DAYS, known)  # type: ignore[arg-type]
 
 
+def _named(truth: regret.Scored, theirs: regret.Scored, own: regret.Scored) -> dict[str, Any]:
+    found = {"with_truth": truth, "with_predictions": theirs, "recommended": own}
+    return {name: replace(one, decision=name) for name, one in found.items()}
+
+
 def test_a_service_misses_if_more_than_one_request_in_twenty_is_late() -> None:
     good, bad = _scored("r00"), _scored("r01")
     assert (good.critical, good.misses, good.misses_by_origin) == (1, 0, 0)
@@ -75,8 +83,7 @@ def test_a_cheap_plan_that_misses_has_its_misses_beside_its_cost() -> None:
     instance = build_instance(2, 2, 1, hours=2, calls=False)
     good, bad = _scored("r00"), _scored("r01")
     assert bad.bill_usd < good.bill_usd
-    best = replace(good, decision="with_truth")
-    rows = regret._rows([best, replace(bad, decision="recommended")], best, instance, _VERDICTS)
+    rows = regret._rows(_named(good, bad, bad), instance, _VERDICTS)
     own = rows.set_index("decision").loc["recommended"]
     assert own["priced_regret_share"] > own["cost_regret_share"]
     assert own["critical_miss_share"] == 1.0
@@ -85,10 +92,48 @@ def test_a_cheap_plan_that_misses_has_its_misses_beside_its_cost() -> None:
 
 def test_a_perfect_decision_regrets_nothing() -> None:
     instance = build_instance(2, 2, 1, hours=2, calls=False)
-    best = replace(_scored("r00"), decision="with_truth")
-    rows = regret._rows([best, replace(best, decision="recommended")], best, instance, _VERDICTS)
+    best = _scored("r00")
+    rows = regret._rows(_named(best, best, best), instance, _VERDICTS)
     assert rows["cost_regret_share"].eq(0).all()
     assert rows.set_index("decision").loc["recommended", "status"] == "met"
+
+
+def test_what_the_search_lost_is_not_the_predictions_fault() -> None:
+    instance = build_instance(2, 2, 1, hours=2, calls=False)
+    best = _scored("r00")
+    dear = replace(best, cost_usd=1.1 * best.cost_usd)
+    rows = regret._rows(_named(best, best, dear), instance, _VERDICTS)
+    own = rows.set_index("decision").loc["recommended"]
+    assert own["priced_regret_share"] == pytest.approx(0.1)
+    assert own["prediction_regret_share"] == 0.0
+    assert own["status"] == "met"
+    lost = regret._rows(_named(best, dear, dear), instance, _VERDICTS)
+    assert lost.set_index("decision").loc["recommended", "status"] == "missed"
+
+
+def test_each_search_begins_where_the_other_ended() -> None:
+    drawn = build_instance(20, 4, 6, hours=4, slowdown_limit_share=None, move_budget=None)
+    dear = replace(drawn, usd_per_request_ms=20 * drawn.usd_per_request_ms)
+
+    def slowed(factors: list[float]) -> Instance:
+        each = np.array(factors)[None, :, None] * dear.latency.factor
+        return replace(dear, latency=replace(dear.latency, factor=each))
+
+    # What is predicted to be fast is truly slow, and the other way round.
+    predicted, true = slowed([1.0, 2.0, 4.0, 8.0]), slowed([8.0, 4.0, 2.0, 1.0])
+    space = space_of(predicted)
+    _, today = describe_today(predicted, space)
+    found = regret.decide(predicted, true, placements(predicted, space, today))
+    assert set(found) == {"with_truth", "with_predictions", "recommended"}
+
+    def cost(instance: Instance, name: str) -> int:
+        chosen = regret._chosen(instance, found[name].plan)
+        known, _ = describe_today(instance, space)
+        return int(evaluate_fleet(instance, space, chosen, known).cost_micro.sum())
+
+    assert cost(true, "with_truth") < cost(true, "with_predictions")
+    assert cost(predicted, "with_predictions") < cost(predicted, "with_truth")
+    assert cost(predicted, "with_predictions") < cost(predicted, "recommended")
 
 
 def test_a_miss_that_the_plan_counted_on_is_told_apart() -> None:
@@ -116,8 +161,8 @@ def test_a_bound_too_wide_blocks_and_one_too_narrow_allows() -> None:
 
 def test_only_the_recommended_plan_carries_what_the_predictions_do() -> None:
     instance = build_instance(2, 2, 1, hours=2, calls=False)
-    best = replace(_scored("r00"), decision="with_truth")
-    rows = regret._rows([best, replace(best, decision="recommended")], best, instance, _VERDICTS)
+    best = _scored("r00")
+    rows = regret._rows(_named(best, best, best), instance, _VERDICTS)
     found = rows.set_index("decision")["sets_wrongly_blocked_share"]
     assert found["recommended"] == 0.1
     assert np.isnan(found["with_truth"])

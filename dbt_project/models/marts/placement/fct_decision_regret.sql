@@ -17,6 +17,7 @@ final as (
         found.mean_latency_ms,
         found.cost_regret_share,
         found.priced_regret_share,
+        found.prediction_regret_share,
         found.critical_services,
         found.critical_misses,
         found.critical_misses_foreseen,

@@ -13,6 +13,7 @@ final as (
         mean_latency_ms,
         cost_regret_share,
         priced_regret_share,
+        prediction_regret_share,
         critical_services,
         critical_misses,
         critical_misses_foreseen,
