@@ -26,6 +26,7 @@ from ml.placement.answers.waves_units import (
     monthly_saving_usd,
     moving_usd,
     payback,
+    without_hours,
 )
 from ml.placement.fleet.fleet import MICRO, Fleet
 from ml.placement.search.plans import monthly_micro
@@ -202,7 +203,7 @@ class Planner:
         trial = self._trials.of(state.fleet, [units])[0]
         fleet = self._trials.after(state.fleet, units)
         number, broken = len(state.waves) + 1, int((trial.broken != 0).sum())
-        wave = Wave(number, tuple(units), fleet, trial.use, broken)
+        wave = Wave(number, tuple(units), without_hours(fleet), trial.use, broken)
         left = tuple(unit for unit in state.left if unit not in units)
         return replace(state, waves=(*state.waves, wave), fleet=fleet, left=left)
 

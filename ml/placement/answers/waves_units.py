@@ -53,8 +53,15 @@ class Wave:
     number: int
     units: tuple[Unit, ...]
     fleet: Fleet
+    """Without the hours of its clients; a large fleet has hundreds of waves."""
     side_by_side: Floats
     newly_broken: int
+
+
+def without_hours(fleet: Fleet) -> Fleet:
+    """Return the fleet without its clients' load by hour, which is nearly all of its size."""
+    peak = fleet.clients.peak_rps[:, :, :0]
+    return replace(fleet, clients=replace(fleet.clients, peak_rps=peak.copy()))
 
 
 def change_of(units: Sequence[Unit]) -> tuple[Ints, Ints]:
