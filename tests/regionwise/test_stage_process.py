@@ -52,6 +52,8 @@ def test_stages_do_not_outlive_a_build_however_it_ends(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        # A shell starts what it puts into the background deaf to an interrupt.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert build.stdout is not None
     assert build.stdout.readline().startswith("[1/")
