@@ -1,4 +1,4 @@
-"""All of the demand, and the effect on all of the distribution."""
+"""All of the demand, the effect on all of the distribution, and all p-values of no effect."""
 
 from __future__ import annotations
 
@@ -121,3 +121,80 @@ def _curve(known: pd.DataFrame) -> Any:
         strokeDash=[4, 3], color=theme.ink().faint
     )
     return (band + line + zero.encode(y="zero:Q")).properties(height=280)
+
+
+def rejections(rows: pd.DataFrame) -> None:
+    """Show how often each test calls an effect at every level where nothing differs."""
+    if rows.empty:
+        return
+    # Both forms measure the same; the long one has more runs and more scenarios.
+    form = "long" if rows["form"].eq("long").any() else "short"
+    shown = rows[rows["form"] == form]
+    ours = shown["estimator"].eq("sign_flip") & ~shown["is_canary"]
+    shown = shown.assign(
+        kind=[
+            "bad method" if c else "ours" if o else "other estimator"
+            for c, o in zip(shown["is_canary"], ours, strict=True)
+        ],
+    )
+    at = shown[shown["nominal_level"] == 0.05]
+    finding = "At the 5 % level " + ", ".join(
+        f"{name} calls {_ends(at.loc[at['kind'] == kind, 'rejected_share'])}"
+        for kind, name in (("ours", "our test"), ("bad method", "a bad method"))
+        if (at["kind"] == kind).any()
+    )
+    parts.chart(
+        finding,
+        _rejections(shown),
+        shown,
+        key="rejections",
+        alt=f"Share of p-values at or below each level where nothing differs. {finding}.",
+        note="A right test lies on the diagonal at every level, a bad method above it. The band"
+        " holds 95 % of curves of as many uniform p-values.",
+        sql=questions.REJECTIONS,
+    )
+
+
+def _ends(shares: pd.Series[Any]) -> str:
+    low, high = words.share(shares.min()), words.share(shares.max())
+    return low if low == high else f"{low} to {high}"
+
+
+def _rejections(shown: pd.DataFrame) -> Any:
+    kinds = ["ours", "other estimator", "bad method"]
+    drawn = shown.assign(
+        level=shown["nominal_level"] * 100,
+        share=shown["rejected_share"] * 100,
+        lo=shown["band_lo"] * 100,
+        hi=shown["band_hi"] * 100,
+        curve=shown[["source", "design", "metric", "estimator", "scenario"]].agg(", ".join, axis=1),
+    )
+    x = alt.X("level:Q", title="Level of the test, %", scale=alt.Scale(domain=[0, 100]))
+    ours = drawn[drawn["kind"] == "ours"]
+    first = ours[ours["curve"] == ours["curve"].min()]
+    band = (
+        alt.Chart(first)
+        .mark_area(opacity=0.25, color=theme.BLUE)
+        .encode(x=x, y=alt.Y("lo:Q", title="Runs with p at or below it, %"), y2="hi:Q")
+    )
+    line = (
+        alt.Chart(drawn)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=x,
+            y="share:Q",
+            detail="curve:N",
+            color=alt.Color(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(domain=kinds, range=[theme.BLUE, theme.GREEN, theme.VERMILION]),
+                legend=alt.Legend(orient="top"),
+            ),
+            strokeDash=alt.StrokeDash("kind:N", title=None, scale=alt.Scale(domain=kinds)),
+            tooltip=["curve:N", "level:Q", "share:Q"],
+        )
+    )
+    diagonal = alt.Chart(pd.DataFrame({"level": [0, 100], "share": [0, 100]})).mark_line(
+        strokeDash=[2, 3], color=theme.ink().faint
+    )
+    return (band + line + diagonal.encode(x=x, y="share:Q")).properties(height=300)

@@ -134,6 +134,10 @@ CALIBRATION = """
 select * from fct_experiment_calibration
 order by form, is_canary, source, design, metric, estimator, scenario
 """
+REJECTIONS = """
+select * from fct_experiment_rejections
+order by form, is_canary, source, design, metric, estimator, scenario, nominal_level
+"""
 CRITICAL_SERVICES = """
 select service_id, service_name, team, tier from dim_services
 where is_latency_critical order by tier nulls last, service_id

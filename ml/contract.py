@@ -871,6 +871,41 @@ EXPERIMENT_CALIBRATION = Table(
     may_be_empty=True,
 )
 
+EXPERIMENT_REJECTIONS = Table(
+    "experiment_rejections",
+    ("form", "source", "design", "metric", "estimator", "scenario", "nominal_level"),
+    "How many p-values lie at or below each level when nothing differs: as many as the level says.",
+    (
+        _c("form", "text", "Of every build, or the long form.", values=("short", "long")),
+        _c("source", "text", "Where the worlds come from."),
+        _c("design", "text", "Design."),
+        _c("metric", "text", "Metric."),
+        _c("estimator", "text", "Estimator."),
+        _c("scenario", "text", "Scenario."),
+        _c("nominal_level", "double", "Level of the test.", low=0, high=1),
+        _c("runs", "bigint", "Runs.", low=1),
+        _c("rejected_share", "double", "Share of p at or below the level.", low=0, high=1),
+        _c("rejected_lo", "double", "Wilson interval, this level alone.", low=0, high=1),
+        _c("rejected_hi", "double", "Wilson interval, this level alone.", low=0, high=1),
+        _c(
+            "band_lo",
+            "double",
+            "Least share of uniform p-values, 95 %, all levels at once.",
+            low=0,
+            high=1,
+        ),
+        _c(
+            "band_hi",
+            "double",
+            "Largest share of uniform p-values, 95 %, all levels at once.",
+            low=0,
+            high=1,
+        ),
+        _c("is_canary", "boolean", "A bad method that must be caught."),
+    ),
+    may_be_empty=True,
+)
+
 EXPERIMENT_VERDICT = Table(
     "experiment_verdict",
     ("experiment_id",),
@@ -1261,6 +1296,7 @@ TABLES: tuple[Table, ...] = (
     EXPERIMENT_CLASSIC,
     EXPERIMENT_BASELINES,
     EXPERIMENT_CALIBRATION,
+    EXPERIMENT_REJECTIONS,
     EXPERIMENT_VERDICT,
     EXPERIMENT_ASSIGNMENTS,
     EXPERIMENT_COMMUNITIES,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ml.experiment.preview import Bench
     from ml.io import Writer
 
-LONG_TABLES = ("experiment_calibration", "experiment_goals")
+LONG_TABLES = ("experiment_calibration", "experiment_rejections", "experiment_goals")
 _ADVICE = """
 select
     recommendation_id, plan_id, service_id, evidence_last_on as advised_through_on,

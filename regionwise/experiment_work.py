@@ -150,10 +150,12 @@ def calibrate(*, quick: bool) -> Work:
     """Return the whole calibration, or a hundredth of its runs."""
 
     def work(desk: Desk) -> Answer:
+        from ml.experiment.rates import LEVELS
+
         found = experiment_calibration.run(desk.settings, desk.rules, desk.say, quick=quick)
         met = sum(g.holds is True for g in found.goals)
         return Answer(
-            {"goals": found.goals, "rows": found.rows},
+            {"goals": found.goals, "rows": found.rows, "levels": LEVELS},
             experiment_calibration.lines(found),
             detail=f"{met} of {len(found.goals)} goals met",
         )

@@ -52,6 +52,7 @@ def render() -> None:
     proof.planned(ask(snapshot, questions.POWER))
     proof.looks(ask(snapshot, questions.MONITOR))
     evidence.calibration(ask(snapshot, questions.CALIBRATION), verdict.iloc[0])
+    distributions.rejections(ask(snapshot, questions.REJECTIONS))
     proof.promises(ask(snapshot, questions.GOALS))
     evidence.segments(results)
     proof.services(ask(snapshot, questions.SERVICE_EFFECTS))

@@ -101,6 +101,7 @@ def analyze(
         settings, plans, fleet, full, twin, layer, layers, rails, ranking, measured, both
     )
     found.more["experiment_power"] = power_rows(settings, points)
+    found.more["experiment_rejections"] = tables.rejection_rows(measured)
     return found
 
 

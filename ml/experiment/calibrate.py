@@ -13,6 +13,7 @@ from scipy import stats
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.metrics import Floats
 from ml.experiment.noise_world import Bank, NoiseWorld, draw_bank, observe
+from ml.experiment.rates import rejected_shares, wilson
 from ml.experiment.rng import generator
 from ml.experiment.signflip import batch_p_values, coin_p_values
 
@@ -28,7 +29,8 @@ class Calibration:
     """One measured false-positive rate with its Wilson interval.
 
     ``status`` is green where the rate is what it should be. A canary is a bad method: it must be
-    red, and a green canary means that the harness could not see a bad method.
+    red, and a green canary means that the harness could not see a bad method. ``rejected`` is the
+    share of p-values at or below each of :data:`ml.experiment.rates.LEVELS` where nothing differs.
     """
 
     source: str
@@ -48,25 +50,7 @@ class Calibration:
     power: float | None = None
     bias_points: float | None = None
     ks_p_uniform: float | None = None
-
-
-def wilson(hits: int, runs: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion.
-
-    References:
-        Wilson (1927), Probable Inference.
-
-    Example:
-        >>> [round(v, 4) for v in wilson(5, 100)]
-        [0.0215, 0.1118]
-    """
-    z = float(stats.norm.ppf((1 + level) / 2))
-    share = hits / runs
-    centre = share + z * z / (2 * runs)
-    half = z * math.sqrt(share * (1 - share) / runs + z * z / (4 * runs * runs))
-    scale = 1 + z * z / runs
-    low = (centre - half) / scale if hits else 0.0
-    return low, (centre + half) / scale if hits < runs else 1.0
+    rejected: tuple[float, ...] | None = None
 
 
 def band(runs: int, blocks: int, alpha: float = 0.05) -> tuple[float, float]:
@@ -105,9 +89,9 @@ def rate_row(
         status = "red" if rate > CANARY_LIMITS[estimator] else "green"
     else:
         status = "green" if limits[0] <= rate <= limits[1] else "red"
-    return Calibration(
-        source, design, metric, estimator, scenario, runs, rate, low, high, is_canary, status
-    )
+    label = (source, design, metric, estimator, scenario, runs)
+    shares = rejected_shares(p_values)
+    return Calibration(*label, rate, low, high, is_canary, status, rejected=shares)
 
 
 def day_t_p_values(bank_control: Floats, coins: NDArray[np.bool_]) -> Floats:

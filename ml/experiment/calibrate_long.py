@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ml.experiment import cluster, wedge
-from ml.experiment.calibrate import Calibration, wilson
+from ml.experiment.calibrate import Calibration
 from ml.experiment.community_world import CommunityBank, draw_communities
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.config_designs import Cluster
@@ -27,6 +27,7 @@ from ml.experiment.noise_world import (
 )
 from ml.experiment.permutation import Permuted
 from ml.experiment.power import acceptance, windows
+from ml.experiment.rates import rejected_shares, wilson
 from ml.experiment.rng import generator
 from ml.experiment.signflip import batch_p_values
 
@@ -98,6 +99,7 @@ def summarise(
         power=None if is_null else hits / runs,
         bias_points=bias,
         ks_p_uniform=jittered_ks(found.p_values, step, rng) if is_null else None,
+        rejected=rejected_shares(found.p_values) if is_null else None,
     )
 
 

@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from ml.experiment.calibrate import Calibration, wilson
+from ml.experiment.calibrate import Calibration
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.metrics import Floats
 from ml.experiment.moves import MoveEffect, MoveReader
 from ml.experiment.noise_world import NoiseWorld, draw_parts
 from ml.experiment.panel import Move, Panel
+from ml.experiment.rates import rejected_shares, wilson
 from ml.experiment.rng import generator
 from ml.experiment.shadow import calibrate_shadow
 from ml.experiment.synthetic import HEAVIEST, HEAVY, read_heavy
@@ -94,7 +95,8 @@ def heavy_rows(settings: ExperimentSettings, runs: int) -> list[Calibration]:
         scenario = f"heaviest services moved at random, {runs} fleets"
         label = ("noise_world", "observational", "latency_mean", name, scenario, count)
         status = "green" if lo <= SIZE_LIMIT else "red"
-        rows.append(Calibration(*label, hits / count, lo, hi, False, status))
+        shares = rejected_shares(np.array(p_values))
+        rows.append(Calibration(*label, hits / count, lo, hi, False, status, rejected=shares))
     return rows
 
 
@@ -123,6 +125,7 @@ def past_rows(settings: ExperimentSettings, runs: int) -> list[Calibration]:
                 hi,
                 False,
                 "green" if is_right.get(why, True) else "red",
+                rejected=rejected_shares(found.p_values),
             )
         )
     return rows

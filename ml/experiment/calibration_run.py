@@ -112,9 +112,11 @@ def own_daily(
 def write_calibration(
     writer: Writer, found: CalibrationResult, more: tuple[Goal, ...] = ()
 ) -> tuple[Goal, ...]:
-    """Write both tables; goals of the data folder and of the front desk stand beside."""
+    """Write rates, levels and goals; those of the data folder and of the front desk beside."""
     goals = tuple(sorted([*found.goals, *data_goals(writer), *more], key=_order))
     rows = tables.calibration_rows(found.rows, "long")
     writer.write("experiment_calibration", frame("experiment_calibration", rows), STAGE)
+    levels = tables.rejection_rows(found.rows, "long")
+    writer.write("experiment_rejections", frame("experiment_rejections", levels), STAGE)
     writer.write("experiment_goals", frame("experiment_goals", goal_rows(goals)), STAGE)
     return goals

@@ -14,7 +14,7 @@ from ml.io import Writer
 _TABLES = (
     *("experiment_verdict", "experiment_checks", "experiment_results", "experiment_units"),
     *("experiment_classic_report", "experiment_baselines", "experiment_calibration"),
-    *("experiment_goals", "experiment_monitor", "experiment_power"),
+    *("experiment_rejections", "experiment_goals", "experiment_monitor", "experiment_power"),
     *("experiment_service_effects", "experiment_demand", "experiment_quantiles"),
     *("experiment_moves", "experiment_event_study", "experiment_move_diagnostics"),
 )

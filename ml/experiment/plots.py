@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from ml.experiment import svg
-from ml.experiment.plots_curves import coverage, demand, designs, event_study, quantile_curve
+from ml.experiment.plots_curves import (
+    coverage,
+    demand,
+    designs,
+    event_study,
+    quantile_curve,
+    rejections,
+)
 from ml.experiment.svg import Picture, around
 
 Tables = Mapping[str, pd.DataFrame]
@@ -234,6 +241,7 @@ PLOTS: dict[str, Callable[[Tables], Picture | None]] = {
     "services": services,
     "gains": gains,
     "event_study": event_study,
+    "rejections": rejections,
     "calibration": calibration,
     "coverage": coverage,
 }

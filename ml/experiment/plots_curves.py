@@ -11,6 +11,7 @@ from ml.experiment import svg
 from ml.experiment.svg import Picture, around
 
 Tables = Mapping[str, pd.DataFrame]
+_CURVE_KEY = ["source", "design", "metric", "estimator", "scenario"]
 _OUTCOMES = (("served", svg.BLUE), ("errored", svg.ORANGE), ("dropped", svg.VERMILION))
 
 
@@ -131,6 +132,42 @@ def coverage(tables: Tables) -> Picture | None:
         colour = svg.BLUE if status == "green" else svg.VERMILION
         picture.line(lo, index, hi, index, colour)
         picture.dot(held, index, colour, "circle" if status == "green" else "square")
+    return picture
+
+
+def rejections(tables: Tables) -> Picture | None:
+    """Draw how many p-values of no effect lie at or below each level; the diagonal is right."""
+    rows = tables["experiment_rejections"]
+    if rows.empty:
+        return None
+    # The long form has more runs of the same: both would be drawn on top of each other.
+    rows = rows[rows["form"] == ("long" if rows["form"].eq("long").any() else "short")]
+    picture = Picture(
+        "Share of p-values at or below each level where nothing differs (dashed: bad methods)",
+        "level of the test, %; the upright line is 5 %",
+        (0.0, 100.0),
+        y_title="% of runs",
+        y_range=(0.0, 100.0),
+    )
+    picture.line(0, 0, 100, 100, dash=True)
+    picture.line(5, 0, 5, 100, dash=True)
+    ours = rows["estimator"].eq("sign_flip") & ~rows["is_canary"]
+    kinds = (
+        ("another estimator", ~ours & ~rows["is_canary"], svg.GREEN),
+        ("bad method, to be above", rows["is_canary"], svg.VERMILION),
+        ("registered test, band of uniform p-values", ours, svg.BLUE),
+    )
+    banded = rows[ours].head(1)
+    for _, kind, colour in kinds:
+        for key, part in rows[kind].groupby(_CURVE_KEY, sort=True):
+            points = part.sort_values("nominal_level")
+            table = points[["nominal_level", "rejected_share", "band_lo", "band_hi"]] * 100
+            corners = [(0.0, 0.0, 0.0, 0.0), *table.itertuples(index=False, name=None)]
+            for (x1, y1, *_), (x2, y2, *_) in itertools.pairwise(corners):
+                picture.line(x1, y1, x2, y2, colour, dash=colour == svg.VERMILION)
+            if len(banded) and key == tuple(banded[_CURVE_KEY].iloc[0]):
+                picture.band([(x, lo, hi) for x, _, lo, hi in corners[1:]], colour)
+    picture.legend([(name, colour) for name, kind, colour in kinds if kind.any()], low=True)
     return picture
 
 

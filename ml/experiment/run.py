@@ -166,6 +166,7 @@ def _refused(
         ]
     measured = calibrate(settings)
     _write(writer, "experiment_calibration", tables.calibration_rows(measured))
+    _write(writer, "experiment_rejections", tables.rejection_rows(measured))
     _write(writer, "experiment_results", rows)
     _write(writer, "experiment_checks", tables.check_rows(settings.experiment_id, checks))
     _write_verdict(writer, settings, plans, registration, decision, days, {})

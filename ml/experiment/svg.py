@@ -102,12 +102,18 @@ class Picture:
             f"{escape(text)}</text>"
         )
 
-    def legend(self, names: Sequence[tuple[str, str]]) -> None:
-        """Name the lines by colour in the upper left corner, in the order they were drawn."""
+    def legend(self, names: Sequence[tuple[str, str]], *, low: bool = False) -> None:
+        """Name the lines by colour in the order they were drawn.
+
+        Upper left, or lower right where lines fill the other corner.
+        """
+        x, y, side = LEFT + 10, TOP + 10, ""
+        if low:
+            x, y, side = WIDTH - RIGHT - 6, self.height - BOTTOM - 14 * len(names), "end"
+        anchor = f' text-anchor="{side}"' if side else ""
         for index, (name, colour) in enumerate(names):
             self._marks.append(
-                f'<text x="{LEFT + 10}" y="{TOP + 10 + 14 * index}" fill="{colour}">'
-                f"{escape(name)}</text>"
+                f'<text x="{x}" y="{y + 14 * index}" fill="{colour}"{anchor}>{escape(name)}</text>'
             )
 
     def render(self) -> str:

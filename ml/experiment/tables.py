@@ -10,6 +10,7 @@ from ml.experiment.calibrate import Calibration
 from ml.experiment.classic import Line
 from ml.experiment.gate import Check
 from ml.experiment.metrics import CATALOGUE, Arm
+from ml.experiment.rates import LEVELS, uniform_band, wilson
 from ml.experiment.result_rows import Row
 from ml.experiment.switchback import Design, observed
 
@@ -148,3 +149,31 @@ def calibration_rows(measured: Sequence[Calibration], form: str = "short") -> li
         }
         for m in measured
     ]
+
+
+def rejection_rows(measured: Sequence[Calibration], form: str = "short") -> list[Row]:
+    """Return the rows of ``experiment_rejections``: p-values of no effect at every level."""
+    rows: list[Row] = []
+    for m in measured:
+        far = uniform_band(m.runs)
+        for level, share in zip(LEVELS, m.rejected or (), strict=False):
+            lo, hi = wilson(round(share * m.runs), m.runs)
+            rows.append(
+                {
+                    "form": form,
+                    "source": m.source,
+                    "design": m.design,
+                    "metric": m.metric,
+                    "estimator": m.estimator,
+                    "scenario": m.scenario,
+                    "nominal_level": level,
+                    "runs": m.runs,
+                    "rejected_share": share,
+                    "rejected_lo": lo,
+                    "rejected_hi": hi,
+                    "band_lo": max(0.0, level - far),
+                    "band_hi": min(1.0, level + far),
+                    "is_canary": m.is_canary,
+                }
+            )
+    return rows

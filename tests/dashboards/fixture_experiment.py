@@ -19,6 +19,7 @@ def tables(as_of: datetime) -> dict[str, list[Row]]:
         "fct_experiment_baselines": _baselines(),
         "fct_experiment_units": _units(),
         "fct_experiment_calibration": _calibration(),
+        "fct_experiment_rejections": _rejections(),
         "fct_experiment_monitor": _monitor(),
         "fct_experiment_power": _power(),
         "fct_experiment_goals": _goals(),
@@ -190,6 +191,29 @@ def _calibration() -> list[Row]:
             "status": "green",
         }
         for estimator, rate, canary in (("sign_flip", 0.047, False), ("t_rows", 0.57, True))
+    ]
+
+
+def _rejections() -> list[Row]:
+    return [
+        {
+            "form": "short",
+            "source": "noise_world",
+            "design": "switchback",
+            "metric": "latency_mean",
+            "estimator": estimator,
+            "scenario": "none",
+            "nominal_level": level,
+            "runs": 1000,
+            "rejected_share": min(1.0, level + extra),
+            "rejected_lo": level,
+            "rejected_hi": min(1.0, level + extra + 0.02),
+            "band_lo": max(0.0, level - 0.043),
+            "band_hi": min(1.0, level + 0.043),
+            "is_canary": canary,
+        }
+        for estimator, extra, canary in (("sign_flip", -0.003, False), ("t_rows", 0.52, True))
+        for level in (0.05, 0.5, 1.0)
     ]
 
 

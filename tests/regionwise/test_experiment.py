@@ -214,7 +214,8 @@ def test_the_long_calibration_outlives_a_build(data: Path) -> None:
     row = {"goal_id": "G1", "goal_order": 1, "meaning": "m", "target": "t", "observed": "o"}
     rows = pd.DataFrame([row | {"status": "missed"}])
     writer.write("experiment_goals", rows, "calibrate")
-    writer.write("experiment_calibration", pd.DataFrame(), "calibrate")
+    for name in ("experiment_calibration", "experiment_rejections"):
+        writer.write(name, pd.DataFrame(), "calibrate")
     experiment.keep_long(settings)
     shutil.rmtree(data / "predictions")
     experiment.land_long(settings)

@@ -186,6 +186,15 @@ def test_the_whole_harness_in_small(lab: Any, make_settings: Any) -> None:
     assert [g.goal_id for g in goals][:3] == ["G1a", "G1b", "G2a"]
     written = lab.writer.read("experiment_calibration")
     assert set(written["form"]) == {"short", "long"}
+    curves = lab.writer.read("experiment_rejections")
+    assert set(curves["form"]) == {"short", "long"}
+    # Every rate has its curve, in both forms, and passes through it at 5 %.
+    key = ["form", "source", "design", "metric", "estimator", "scenario"]
+    both = written[written["false_positive_rate"].notna()].merge(
+        curves[curves["nominal_level"] == 0.05], on=key, how="outer"
+    )
+    assert len(both) == written["false_positive_rate"].notna().sum() > 10
+    assert (both["false_positive_rate"] == both["rejected_share"]).all()
     canaries = written[(written["form"] == "long") & written["is_canary"]]
     assert set(canaries["status"]) == {"red"}
     assert len(lab.writer.read("experiment_goals")) == len(goals)
@@ -194,11 +203,11 @@ def test_the_whole_harness_in_small(lab: Any, make_settings: Any) -> None:
 def test_the_page_holds_what_the_tables_say(lab: Any, settings: Any) -> None:
     run(lab.features, lab.writer, lab.world(latency_factor=0.9), settings)
     paths = write_html(lab.writer)
-    assert len(paths) == 13
+    assert len(paths) == 14
     first = {path: path.read_bytes() for path in paths}
     page = paths[0].read_text(encoding="utf-8")
     assert "<h1>Verdict: ship</h1>" in page
-    assert page.count("<svg") == 12
+    assert page.count("<svg") == 13
     assert "<script" not in page
     assert "http://www.w3.org/2000/svg" in page
     assert "nan" not in page.lower().replace("nanos", "")
@@ -232,7 +241,7 @@ def test_a_refused_experiment_has_a_page_without_pictures_of_effects(
 ) -> None:
     run(lab.features, lab.writer, None, settings)
     names = {path.name for path in write_html(lab.writer)}
-    assert names == {"experiment_report.html", "calibration.svg"}
+    assert names == {"experiment_report.html", "calibration.svg", "rejections.svg"}
 
 
 def test_pictures_keep_their_marks_inside() -> None:

@@ -255,7 +255,9 @@ def test_imported_data_get_past_moves_instead_of_an_experiment(lab: Any, setting
     assert set(read["status"]) == {"ok"}
     assert set(results.loc[results["mode"] == "twin", "status"]) == {"refused"}
     names = {path.name for path in write_html(lab.writer)}
-    assert names == {"experiment_report.html", "calibration.svg", "event_study.svg"}
+    assert names == {
+        *("experiment_report.html", "calibration.svg", "rejections.svg", "event_study.svg")
+    }
     page = (lab.writer.artifacts_dir / "experiment_report.html").read_text(encoding="utf-8")
     assert "synthetic_control" in page
 

@@ -11,7 +11,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ml.experiment.calibrate import wilson
 from ml.experiment.noise_world import (
     NoiseWorld,
     contaminated_share,
@@ -20,6 +19,7 @@ from ml.experiment.noise_world import (
     true_effect,
 )
 from ml.experiment.power import acceptance
+from ml.experiment.rates import wilson
 from ml.experiment.rng import generator
 from ml.experiment.signflip import (
     batch_p_values,
