@@ -787,6 +787,12 @@ EXPERIMENT_UNITS = Table(
         _c("arm", "text", "Arm of the day.", values=("control", "treatment")),
         _c("value", "double", "Metric of the day.", required=False),
         _c("unit", "text", "Unit of the value."),
+        _c(
+            "covariate",
+            "double",
+            "What the test takes off the logarithm of the value; null without a covariate.",
+            required=False,
+        ),
         _c("offered_requests", "bigint", "Demand of the day.", low=0),
     ),
     may_be_empty=True,

@@ -10,6 +10,7 @@ from typing import Any
 from ml.beside import beside
 from ml.experiment import tables
 from ml.experiment.calibrate import Calibration, calibrate
+from ml.experiment.calibrate_covariate import short_rows
 from ml.experiment.classic import classic_report
 from ml.experiment.community_layer import CommunityLayers, run_community_layers
 from ml.experiment.config import ExperimentSettings
@@ -21,7 +22,12 @@ from ml.experiment.design_rows import (
     monitor_rows,
     power_rows,
 )
-from ml.experiment.evidence import calibration_checks, evidence_of, gain_checks
+from ml.experiment.evidence import (
+    calibration_checks,
+    covariate_checks,
+    evidence_of,
+    gain_checks,
+)
 from ml.experiment.field_layer import DIAGNOSTICS, PRINTED, Layer, run_switchback
 from ml.experiment.fleet import FeatureReader, Fleet, waiting_prices
 from ml.experiment.full_run import FullRun
@@ -29,7 +35,7 @@ from ml.experiment.gate import Check
 from ml.experiment.guardrails import Guardrail, judge_all
 from ml.experiment.plans import PlanSet
 from ml.experiment.power_designs import switchback_power
-from ml.experiment.pre_period import Gains, gains_of, run_pre_period
+from ml.experiment.pre_period import Gains, adjusted_days, gains_of, run_pre_period
 from ml.experiment.quantile_curve import curve_rows
 from ml.experiment.ranking import Ranking, rank_plans
 from ml.experiment.result_rows import Row, guardrail_row, switchback_row, twin_row
@@ -88,10 +94,11 @@ def analyze(
     replications = passes.replications()
     pre = run_pre_period(world, plans, settings, prices)
     layer = run_switchback(settings, full, pre)
-    measured = calibrate(settings, {m: pre.daily[m] for m in sorted(pre.daily)})
+    measured = calibrate(settings, pre.daily)
+    measured += short_rows(settings, adjusted_days(pre.covariates))
     both = Gains(pre.gains, gains_of(full.control, full.treatment, prices))
     layers = run_community_layers(world, plans, fleet, features, settings, full)
-    points = switchback_power(settings, pre.daily, BUILD_POWER_DRAWS)
+    points = switchback_power(settings, pre.tested, BUILD_POWER_DRAWS)
     ranking, drawn = aside()
     twin = passes.estimate(replications, drawn)
     rails = judge_all(
@@ -126,6 +133,7 @@ def _assemble(
     classical = None
     if layer:
         checks += check_assignment(settings, layer.plan, full.control, full.treatment)
+        checks += covariate_checks(settings, layer.plan)
         if layer.plan.blocks >= 2:
             values, is_treated = observed(layer.plan, full.control, full.treatment, "latency_mean")
             classical = classical_t(values, is_treated)

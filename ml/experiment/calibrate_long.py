@@ -118,10 +118,11 @@ def switchback_runs(
         ends = acceptance(gaps, 0.05, rng)
         truth = true_effect(bank, rows, days)
         parts.append(Measured(gaps.mean(axis=1), ends, truth, batch_p_values(gaps, rng)))
-    return _joined(parts)
+    return joined(parts)
 
 
-def _joined(parts: list[Measured]) -> Measured:
+def joined(parts: list[Measured]) -> Measured:
+    """Return many runs as one."""
     return Measured(
         *(
             np.concatenate([getattr(part, name) for part in parts])

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ml.experiment import tables
 from ml.experiment.calibrate import Calibration, calibrate
+from ml.experiment.calibrate_covariate import long_rows as long_covariate_rows
 from ml.experiment.calibrate_long import Say, calibrate_long, ever_stops, own_power
 from ml.experiment.calibrate_past import heavy_rows, past_rows
 from ml.experiment.config import ExperimentSettings
@@ -62,6 +63,7 @@ def calibrate_all(
     with threadpool_limits(limits=1):
         rows = calibrate_long(settings, sizes, lambda what, part: say(what, 0.6 * (part or 0.0)))
         say("past moves", 0.62)
+        rows += long_covariate_rows(settings, sizes)
         rows += past_rows(settings, max(20, sizes.wedge // 2))
         rows += heavy_rows(settings, max(2, sizes.wedge // 6))
         say("daily values of this world, bad methods", 0.7)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 
 class Frozen(BaseModel):
@@ -15,13 +21,24 @@ class Frozen(BaseModel):
 
 
 class Switchback(Frozen):
-    """The coin design: blocks of two days, warm-up hours dropped from every day."""
+    """The coin design: blocks of two days, warm-up hours dropped from every day.
+
+    ``covariate``: ``demand`` takes off each day what its demand alone does to a metric, by a factor
+    frozen before the experiment; null leaves the days as they are.
+    """
 
     block_days: Literal[2] = 2
     warmup_hours: Literal[4] = 4
     min_blocks: int = Field(default=7, ge=1)
     coin_redraws: int = Field(default=200, ge=0)
     excluded_days: tuple[date, ...] = ()
+    covariate: Literal["demand"] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a covariate that is off: older registrations stay what they were."""
+        told: dict[str, Any] = handler(self)
+        return {key: value for key, value in told.items() if key != "covariate" or value}
 
 
 class Cluster(Frozen):

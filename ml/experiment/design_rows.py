@@ -17,7 +17,7 @@ from ml.experiment.monitor import monitor
 from ml.experiment.power import PowerPoint
 from ml.experiment.result_rows import Row, result_row
 from ml.experiment.signflip import holm
-from ml.experiment.switchback import Design, block_differences, observed
+from ml.experiment.switchback import Design, adjusted, block_differences
 
 _METHODS = {
     "cluster_switchback": "weighted least squares with block dummies over call-graph communities, "
@@ -190,7 +190,7 @@ def monitor_rows(settings: ExperimentSettings, layer: Layer | None, full: FullRu
     if layer is None or layer.plan.blocks == 0:
         return rows
     for metric in settings.metrics.success:
-        values, is_treated = observed(layer.plan, full.control, full.treatment, metric)
+        values, is_treated = adjusted(layer.plan, full.control, full.treatment, metric)
         gaps = block_differences(values, is_treated, log=CATALOGUE[metric].scale == "log")
         if not np.isfinite(gaps).all():
             continue

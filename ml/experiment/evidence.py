@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 
 from ml.experiment.calibrate import Calibration
+from ml.experiment.config import ExperimentSettings
 from ml.experiment.decide import SuccessEvidence
 from ml.experiment.field_layer import Layer
 from ml.experiment.gate import Check, check
 from ml.experiment.pre_period import Gains
+from ml.experiment.rates import OURS
 from ml.experiment.result_rows import Row
+from ml.experiment.switchback import Design
 from ml.experiment.twin import TwinResult
 
 
@@ -38,7 +41,7 @@ def evidence_of(
 def calibration_checks(measured: Sequence[Calibration]) -> list[Check]:
     """Return whether canaries were caught and the registered test keeps its size."""
     canaries = [m for m in measured if m.is_canary]
-    tests = [m for m in measured if m.estimator == "sign_flip"]
+    tests = [m for m in measured if m.estimator in OURS]
     missed = [m.estimator for m in canaries if m.status != "red"]
     rates = ", ".join(f"{m.estimator} {m.rate or 0.0:.1%}" for m in canaries)
     sizes = ", ".join(f"{m.source} {m.metric} {m.rate or 0.0:.2%}" for m in tests)
@@ -58,6 +61,30 @@ def calibration_checks(measured: Sequence[Calibration]) -> list[Check]:
             all(m.status == "green" for m in tests),
         ),
     ]
+
+
+def covariate_checks(settings: ExperimentSettings, plan: Design) -> list[Check]:
+    """Return, for each success metric, what the registered covariate is; none where it is off."""
+    if settings.switchback.covariate is None:
+        return []
+    expected = "fitted before the experiment, on demand alone, and frozen"
+    found = []
+    for name in settings.metrics.success:
+        covariate = plan.covariates.get(name)
+        if covariate is None:
+            said = "nothing is taken off: demand does not predict this metric here"
+            found.append(Check("covariate_frozen", name, said, expected, "not_testable"))
+            continue
+        said = (
+            f"gamma {covariate.gamma:.3f} through {covariate.through}; takes "
+            f"{covariate.explained_share:.0%} off the variance of block differences before, each "
+            "half of the days told by the other"
+        )
+        if covariate.gamma == 0:
+            said += ": no help, so nothing is taken off"
+        is_before = not plan.days or covariate.through < plan.days[0]
+        found.append(check("covariate_frozen", name, said, expected, is_before))
+    return found
 
 
 def gain_checks(gains: Gains) -> list[Check]:

@@ -31,7 +31,7 @@ def run_switchback(settings: ExperimentSettings, full: FullRun, pre: PrePeriod) 
     """Draw the registered coins and test every metric; None if the layer is not registered."""
     if "switchback" not in settings.mode:
         return None
-    plan = design(settings, full.control.days)
+    plan = design(settings, full.control.days, pre.covariates)
     success = settings.metrics.success
     effects = {
         name: analyze(settings, plan, full.control, full.treatment, name)
@@ -46,7 +46,7 @@ def run_switchback(settings: ExperimentSettings, full: FullRun, pre: PrePeriod) 
     power = {
         name: power_of(
             name,
-            pre.daily[name],
+            pre.tested[name],
             days=2 * plan.blocks,
             alpha=settings.alpha / len(success),
             draws=settings.power.draws,

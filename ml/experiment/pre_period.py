@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import numpy as np
 
 from ml.experiment.baselines import objective
 from ml.experiment.config import ExperimentSettings
+from ml.experiment.covariate import METRICS, Covariate, fit
 from ml.experiment.metrics import Arm, Floats, daily_values, reduce_outcomes, total_value
 from ml.experiment.plans import PlanSet, consecutive
 from ml.experiment.world import World
@@ -32,10 +33,19 @@ class Gains:
 
 @dataclass(frozen=True)
 class PrePeriod:
-    """Days the plans knew: the control's daily values, and the gains in hindsight."""
+    """Days the plans knew: the control's daily values, and the gains in hindsight.
+
+    ``covariates`` hold what was fitted on these days, where a covariate is registered.
+    """
 
     daily: dict[str, Floats]
     gains: dict[str, float]
+    covariates: dict[str, Covariate] = field(default_factory=dict)
+
+    @property
+    def tested(self) -> dict[str, Floats]:
+        """Return the daily values as the registered test would see them."""
+        return self.daily | adjusted_days(self.covariates)
 
 
 def gains_of(control: Arm, treatment: Arm, prices: Floats) -> dict[str, float]:
@@ -68,4 +78,18 @@ def run_pre_period(
     treatment = reduce_outcomes(world.run(plans.bare("treatment"), days, detail=False))
     names = {*settings.metrics.success, "latency_p99"}
     daily = {name: daily_values(control, name, warm=True) for name in sorted(names)}
-    return PrePeriod(daily, gains_of(control, treatment, prices))
+    covariates = fit_covariates(settings, control)
+    return PrePeriod(daily, gains_of(control, treatment, prices), covariates)
+
+
+def fit_covariates(settings: ExperimentSettings, control: Arm) -> dict[str, Covariate]:
+    """Return the registered covariates by metric, fitted on days before the experiment."""
+    if settings.switchback.covariate is None:
+        return {}
+    found = {name: fit(control, name) for name in METRICS if name in settings.metrics.success}
+    return {name: covariate for name, covariate in found.items() if covariate is not None}
+
+
+def adjusted_days(covariates: Mapping[str, Covariate]) -> dict[str, Floats]:
+    """Return the control's days before, less what covariates take off that did not know them."""
+    return {name: covariate.before for name, covariate in covariates.items()}

@@ -19,6 +19,7 @@ from ml.experiment.opening import evaluation_days
 from ml.experiment.plans import PlanSet, consecutive, read_plans
 from ml.experiment.power import PowerPoint
 from ml.experiment.power_designs import community_power, switchback_power
+from ml.experiment.pre_period import adjusted_days, fit_covariates
 from ml.experiment.registry import Registration, register
 from ml.experiment.result_rows import Row, frame
 from ml.experiment.switchback import design
@@ -112,6 +113,7 @@ def power(bench: Bench, say: Callable[[str, float | None], None]) -> list[PowerP
         say("run the control on known days", 0.0)
         arm = reduce_outcomes(world.run(bench.plans.bare("control"), days))
         daily = {m: daily_values(arm, m, warm=True) for m in settings.metrics.success}
+        daily |= adjusted_days(fit_covariates(settings, arm))
         say("switchback", 0.2)
         points = switchback_power(settings, daily, settings.power.draws)
         say("designs by community", 0.5)

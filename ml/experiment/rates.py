@@ -14,6 +14,9 @@ LEVELS: tuple[float, ...] = (
 )
 """Nominal levels at which p-values of no effect are counted; close together where tests decide."""
 
+OURS = ("sign_flip", "sign_flip_covariate", "permutation")
+"""Tests that may decide: where nothing differs, each must reject as often as its level says."""
+
 
 def wilson(hits: int, runs: int, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion.

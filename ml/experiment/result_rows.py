@@ -139,6 +139,16 @@ def guardrail_row(experiment_id: str, rail: Guardrail, estimate: TwinEstimate | 
     return row
 
 
+def _taken_off(effect: SwitchbackEffect) -> str:
+    covariate = effect.covariate
+    if covariate is None or covariate.gamma == 0:
+        return ""
+    return (
+        f"; less what demand alone does, gamma {covariate.gamma:.3f} frozen {covariate.through}, "
+        "both arms at the mean demand of the days"
+    )
+
+
 def switchback_row(
     settings: ExperimentSettings,
     effect: SwitchbackEffect,
@@ -161,7 +171,7 @@ def switchback_row(
         treatment=effect.treatment,
         mde80=power.mde80 if power else None,
         method="sign-flip test over blocks of two days, Hartigan interval; first 4 h of every day "
-        "left out",
+        f"left out{_taken_off(effect)}",
     )
     if effect.test is None:
         reason = effect.reason

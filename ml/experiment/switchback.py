@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ml.experiment.config import ExperimentSettings
+from ml.experiment.covariate import Covariate
 from ml.experiment.gate import Check, check
 from ml.experiment.metrics import ALL, CATALOGUE, Arm, Cut, Floats, daily_values
 from ml.experiment.rng import generator
@@ -22,10 +23,14 @@ _SRM_P = 0.001
 
 @dataclass(frozen=True)
 class Design:
-    """Blocks of two days and the coin of each: True means treatment on the first day."""
+    """Blocks of two days and the coin of each: True means treatment on the first day.
+
+    ``covariates`` are what is taken off the days of a metric, frozen before the first of them.
+    """
 
     days: tuple[date, ...]
     treatment_first: NDArray[np.bool_]
+    covariates: Mapping[str, Covariate] = field(default_factory=dict)
 
     @property
     def blocks(self) -> int:
@@ -48,11 +53,15 @@ def draw_coins(blocks: int, *seed_parts: object) -> NDArray[np.bool_]:
     return coins
 
 
-def design(settings: ExperimentSettings, days: Sequence[date]) -> Design:
+def design(
+    settings: ExperimentSettings,
+    days: Sequence[date],
+    covariates: Mapping[str, Covariate] | None = None,
+) -> Design:
     """Return the registered assignment of the evaluation days."""
     paired = block_days(days, settings.switchback.excluded_days)
     coins = draw_coins(len(paired) // 2, settings.experiment_id, settings.seed)
-    return Design(paired, coins)
+    return Design(paired, coins, covariates or {})
 
 
 def observed(
@@ -75,6 +84,27 @@ def observed(
     return values, is_treated
 
 
+def shifts(plan: Design, arm: Arm, name: str, cut: Cut = ALL) -> Floats:
+    """Return what demand alone does to the log metric of each paired day, 0 without a covariate.
+
+    A covariate is registered for the whole fleet: a part of it is left as it is.
+    """
+    covariate = plan.covariates.get(name) if cut is ALL else None
+    if covariate is None:
+        return np.zeros(len(plan.days))
+    return covariate.of(arm, plan.days)
+
+
+def adjusted(
+    plan: Design, control: Arm, treatment: Arm, name: str, cut: Cut = ALL
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return :func:`observed`, less what the registered covariate takes off: what is tested."""
+    values, is_treated = observed(plan, control, treatment, name, cut)
+    if name not in plan.covariates or cut is not ALL:
+        return values, is_treated
+    return values * np.exp(-shifts(plan, control, name)), is_treated
+
+
 def block_differences(values: Floats, is_treated: NDArray[np.bool_], *, log: bool) -> Floats:
     """Return treatment minus control of each block, on the log scale for ratios."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -94,6 +124,7 @@ class SwitchbackEffect:
     test: SignFlip | None
     reason: str | None
     redraw_share: float | None = None
+    covariate: Covariate | None = None
 
 
 def analyze(
@@ -106,7 +137,7 @@ def analyze(
 ) -> SwitchbackEffect:
     """Run the sign-flip test of one metric; refuse it on too few or broken blocks."""
     log = CATALOGUE[name].scale == "log"
-    values, is_treated = observed(plan, control, treatment, name, cut)
+    values, is_treated = adjusted(plan, control, treatment, name, cut)
     level_c = _level(values[~is_treated], log)
     level_t = _level(values[is_treated], log)
     if plan.blocks < settings.switchback.min_blocks:
@@ -117,7 +148,8 @@ def analyze(
         return SwitchbackEffect(name, level_c, level_t, None, "a day has no value of this metric")
     rng = generator(settings.experiment_id, settings.seed, "subsets", name)
     test = sign_flip(differences, alpha=settings.alpha, rng=rng)
-    return SwitchbackEffect(name, level_c, level_t, test, None)
+    covariate = plan.covariates.get(name) if cut is ALL else None
+    return SwitchbackEffect(name, level_c, level_t, test, None, covariate=covariate)
 
 
 def _level(values: Floats, log: bool) -> float:
@@ -145,7 +177,9 @@ def redraw_share(
     )
     # What a block says depends on its own coin only: both outcomes are known from the start.
     first, second = (
-        block_differences(*observed(Design(plan.days, coins), control, treatment, name), log=log)
+        block_differences(
+            *adjusted(replace(plan, treatment_first=coins), control, treatment, name), log=log
+        )
         for coins in (np.ones(plan.blocks, dtype=bool), np.zeros(plan.blocks, dtype=bool))
     )
     differences = np.where(each, first, second)

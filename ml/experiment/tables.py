@@ -12,7 +12,7 @@ from ml.experiment.gate import Check
 from ml.experiment.metrics import CATALOGUE, Arm
 from ml.experiment.rates import LEVELS, uniform_band, wilson
 from ml.experiment.result_rows import Row
-from ml.experiment.switchback import Design, observed
+from ml.experiment.switchback import Design, observed, shifts
 
 
 def check_rows(experiment_id: str, checks: Sequence[Check]) -> list[Row]:
@@ -42,6 +42,7 @@ def unit_rows(
     rows: list[Row] = []
     for metric in metrics:
         values, is_treated = observed(plan, control, treatment, metric)
+        taken = shifts(plan, control, metric)
         for index, day in enumerate(plan.days):
             arm = "treatment" if is_treated[index] else "control"
             rows.append(
@@ -53,6 +54,7 @@ def unit_rows(
                     "arm": arm,
                     "value": float(values[index]),
                     "unit": CATALOGUE[metric].unit,
+                    "covariate": float(taken[index]) if metric in plan.covariates else None,
                     "offered_requests": int(demand[arm][position[day]]),
                 }
             )

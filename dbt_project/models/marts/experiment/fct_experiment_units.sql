@@ -17,6 +17,7 @@ final as (
         units.arm,
         units.value,
         units.unit,
+        units.covariate,
         units.offered_requests,
         observation_window.as_of_at as as_of
     from units

@@ -13,6 +13,7 @@ final as (
         arm,
         value,
         unit,
+        covariate,
         offered_requests
     from source
 )
