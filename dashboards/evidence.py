@@ -146,6 +146,26 @@ def effect_table(rows: pd.DataFrame) -> pd.DataFrame:
     return _with_reasons(view, rows)
 
 
+def cross_checks(results: pd.DataFrame) -> None:
+    """Show what other estimators say of the same units, or that there are too few of these."""
+    rows = results[results["segment"] == "cross_check"]
+    if rows.empty:
+        return
+    view = pd.DataFrame(
+        {
+            "Metric": rows["metric"].map(words.metric),
+            "Layer": rows["mode"].map(LAYERS),
+            "Estimator": rows["segment_value"].map(words.code),
+            "Change": [words.share(v, signed=True) for v in rows["rel_effect"]],
+            "Interval": [relative_words(row) for _, row in rows.iterrows()],
+            "Effective units": rows["effective_units"].map(words.number),
+            "Why": rows["reason"],
+        }
+    )
+    with st.expander("Cross-checks: estimators that others use, never the verdict"):
+        st.table(view, hide_index=True, alt="The delta method and CUPED beside the sign-flip test.")
+
+
 def guard_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return guard rails as words, each with its margin."""
     view = pd.DataFrame(

@@ -736,6 +736,13 @@ EXPERIMENT_RESULTS = Table(
         _c("margin", "double", "Guard-rail margin.", required=False),
         _c("margin_kind", "text", "relative, absolute, maximum, exact.", required=False),
         _c("blocks", "bigint", "Blocks, or replications.", required=False, low=0),
+        _c(
+            "effective_units",
+            "double",
+            "Equal units that say as much as the weighted ones; of cross-checks only.",
+            required=False,
+            low=0,
+        ),
         _c("method", "text", "Estimator and interval.", required=False),
         _c(
             "status",

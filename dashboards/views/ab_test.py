@@ -212,6 +212,7 @@ def _classic(lines: pd.DataFrame, results: pd.DataFrame) -> None:
     )
     if said:
         st.caption(f"Beside it, the sign-flip test that does decide: {said}.")
+    evidence.cross_checks(results)
 
 
 def _baselines(plans: pd.DataFrame) -> None:

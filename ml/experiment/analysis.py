@@ -14,6 +14,7 @@ from ml.experiment.calibrate_covariate import short_rows
 from ml.experiment.classic import classic_report
 from ml.experiment.community_layer import CommunityLayers, run_community_layers
 from ml.experiment.config import ExperimentSettings
+from ml.experiment.cross_check_rows import cross_check_rows
 from ml.experiment.decide import SuccessEvidence
 from ml.experiment.design_rows import (
     assignment_rows,
@@ -107,6 +108,8 @@ def analyze(
     found = _assemble(
         settings, plans, fleet, full, twin, layer, layers, rails, ranking, measured, both
     )
+    plan = layer.plan if layer else None
+    found.result_rows.extend(cross_check_rows(settings, plan, layers, full, pre))
     found.more["experiment_power"] = power_rows(settings, points)
     found.more["experiment_rejections"] = tables.rejection_rows(measured)
     return found

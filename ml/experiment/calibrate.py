@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ml.experiment.config import ExperimentSettings
+from ml.experiment.cross_checks import ratio_delta
 from ml.experiment.metrics import Floats
 from ml.experiment.noise_world import Bank, NoiseWorld, draw_bank, observe
 from ml.experiment.rates import rejected_shares, wilson
@@ -128,29 +129,6 @@ def service_day_rows(bank: Bank, rows: NDArray[np.int64], rng: np.random.Generat
     sum_a, sq_a = (chosen * sums[rows]).sum(axis=1), (chosen * squares[rows]).sum(axis=1)
     sum_b, sq_b = sums[rows].sum(axis=1) - sum_a, squares[rows].sum(axis=1) - sq_a
     return _two_sample_p(sum_a, sq_a, half * days, sum_b, sq_b, (services - half) * days)
-
-
-def ratio_delta(
-    top: Floats, bottom: Floats, is_treated: NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """Return log ratio effect, its standard error and Welch degrees of freedom.
-
-    R = sum N / sum D per arm, z = (N - R D) / mean(D), var(log R) = var(z) / (n R^2).
-
-    References:
-        Deng, Knoblich and Lu (2018), Applying the Delta Method in Metric Analytics, KDD.
-    """
-    logs, variances, sizes = [], [], []
-    for arm in (is_treated, ~is_treated):
-        numerator, denominator = top[arm], bottom[arm]
-        ratio = numerator.sum() / denominator.sum()
-        z = (numerator - ratio * denominator) / denominator.mean()
-        logs.append(math.log(ratio))
-        variances.append(float(z.var(ddof=1)) / (len(z) * ratio**2))
-        sizes.append(len(z))
-    whole = sum(variances)
-    parts = [v**2 / (n - 1) for v, n in zip(variances, sizes, strict=True)]
-    return logs[0] - logs[1], math.sqrt(whole), whole**2 / sum(parts)
 
 
 def delta_ratio(bank: Bank, rows: NDArray[np.int64], rng: np.random.Generator) -> Floats:

@@ -18,7 +18,7 @@ from ml.experiment.config import ExperimentSettings
 from ml.experiment.fleet import FeatureReader, Fleet
 from ml.experiment.full_run import FullRun
 from ml.experiment.metrics import Floats, reduce_outcomes
-from ml.experiment.mixed_run import METRICS, run_mixed
+from ml.experiment.mixed_run import METRICS, MixedDays, run_mixed
 from ml.experiment.permutation import Permuted
 from ml.experiment.plans import PlanSet, consecutive
 from ml.experiment.rng import generator
@@ -40,6 +40,7 @@ class CommunityEffect:
     is_biased: bool = False
     note: str | None = None
     blocks: int = 0
+    units: MixedDays | None = None
 
 
 @dataclass(frozen=True)
@@ -216,9 +217,7 @@ def _cluster(
         f"{found.crossing_share:.0%} of calls cross communities"
     )
     biased = is_apart or fullest > limit
-    return CommunityEffect(
-        "cluster_switchback", effects, is_biased=biased, note=note, blocks=plan.blocks
-    )
+    return CommunityEffect("cluster_switchback", effects, None, biased, note, plan.blocks, mixed)
 
 
 def _disagreement(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ml.experiment.cluster import Communities
-from ml.experiment.metrics import Arm, Floats, reduce_outcomes
+from ml.experiment.metrics import Arm, Floats, Ints, reduce_outcomes
 from ml.experiment.plans import PlanSet
 from ml.experiment.world import World
 
@@ -20,9 +20,11 @@ METRICS = ("latency_mean", "cost_per_1m")
 
 @dataclass(frozen=True)
 class MixedDays:
-    """Log metric by community and day, shape (K, D), and the fullest region."""
+    """Log metric by community and day, its two sums, who was treated; all (K, D)."""
 
     logs: dict[str, Floats]
+    parts: dict[str, tuple[Ints, Ints]]
+    treated: NDArray[np.bool_]
     max_utilisation: float
 
 
@@ -37,20 +39,29 @@ def mixed_plan(plans: PlanSet, of_service: dict[str, int], treated: Sequence[int
     return plan.sort_values(["service_id", "region_id"], ignore_index=True)
 
 
-def community_logs(arm: Arm, communities: Communities, metric: str) -> Floats:
-    """Return the log of a metric by community and day after the warm-up, shape (K, D)."""
+def community_parts(arm: Arm, communities: Communities, metric: str) -> tuple[Ints, Ints]:
+    """Return numerator and requests by community and day after the warm-up, each (K, D)."""
     offered = arm.counts_warm["offered"].sum(axis=1)
     if metric == "latency_mean":
         top = arm.counts_warm["imputed_sum_us"].sum(axis=1)
     else:
         top = sum((arm.money[kind] for kind in sorted(arm.money)), np.zeros_like(offered))
         offered = arm.counts["offered"].sum(axis=1)
-    both = [
+    numerator, requests = (
         np.array([part[communities.of_service == k].sum(axis=0) for k in range(communities.count)])
         for part in (top, offered)
-    ]
+    )
+    return numerator, requests
+
+
+def community_logs(arm: Arm, communities: Communities, metric: str) -> Floats:
+    """Return the log of a metric by community and day after the warm-up, shape (K, D)."""
+    return _logs(*community_parts(arm, communities, metric))
+
+
+def _logs(numerator: Ints, requests: Ints) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs: Floats = np.log(both[0].astype(np.float64)) - np.log(both[1].astype(np.float64))
+        logs: Floats = np.log(numerator.astype(np.float64)) - np.log(requests.astype(np.float64))
     return np.where(np.isfinite(logs), logs, np.nan)
 
 
@@ -75,7 +86,7 @@ def run_mixed(
         replication: Set of random numbers.
     """
     of_service = dict(zip(service_ids, communities.of_service.tolist(), strict=True))
-    logs: dict[str, list[Floats]] = {metric: [] for metric in METRICS}
+    found: dict[str, list[tuple[Ints, Ints]]] = {metric: [] for metric in METRICS}
     fullest, first = 0.0, 0
     while first < len(days):
         last = first + 1
@@ -91,6 +102,13 @@ def run_mixed(
         arm = reduce_outcomes(outcomes)
         fullest = max(fullest, arm.max_utilisation)
         for metric in METRICS:
-            logs[metric].append(community_logs(arm, communities, metric))
+            found[metric].append(community_parts(arm, communities, metric))
         first = last
-    return MixedDays({m: np.concatenate(parts, axis=1) for m, parts in logs.items()}, fullest)
+    parts = {
+        metric: (
+            np.concatenate([numerator for numerator, _ in days_of], axis=1),
+            np.concatenate([requests for _, requests in days_of], axis=1),
+        )
+        for metric, days_of in found.items()
+    }
+    return MixedDays({m: _logs(*both) for m, both in parts.items()}, parts, treated, fullest)

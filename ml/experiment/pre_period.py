@@ -35,12 +35,14 @@ class Gains:
 class PrePeriod:
     """Days the plans knew: the control's daily values, and the gains in hindsight.
 
-    ``covariates`` hold what was fitted on these days, where a covariate is registered.
+    ``covariates`` hold what was fitted on these days, where a covariate is registered; ``control``
+    its outcomes on them.
     """
 
     daily: dict[str, Floats]
     gains: dict[str, float]
     covariates: dict[str, Covariate] = field(default_factory=dict)
+    control: Arm | None = None
 
     @property
     def tested(self) -> dict[str, Floats]:
@@ -79,7 +81,7 @@ def run_pre_period(
     names = {*settings.metrics.success, "latency_p99"}
     daily = {name: daily_values(control, name, warm=True) for name in sorted(names)}
     covariates = fit_covariates(settings, control)
-    return PrePeriod(daily, gains_of(control, treatment, prices), covariates)
+    return PrePeriod(daily, gains_of(control, treatment, prices), covariates, control)
 
 
 def fit_covariates(settings: ExperimentSettings, control: Arm) -> dict[str, Covariate]:

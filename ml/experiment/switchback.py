@@ -14,7 +14,7 @@ from scipy import stats
 from ml.experiment.config import ExperimentSettings
 from ml.experiment.covariate import Covariate
 from ml.experiment.gate import Check, check
-from ml.experiment.metrics import ALL, CATALOGUE, Arm, Cut, Floats, daily_values
+from ml.experiment.metrics import ALL, CATALOGUE, Arm, Cut, Floats, daily_values, day_positions
 from ml.experiment.rng import generator
 from ml.experiment.signflip import EXACT_BLOCKS, SignFlip, batch_p_values, sign_flip
 
@@ -64,6 +64,13 @@ def design(
     return Design(paired, coins, covariates or {})
 
 
+def day_positions_of(plan: Design, arm: Arm) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where the paired days sit in the arm, and which of them run the treatment."""
+    is_treated = np.empty(len(plan.days), dtype=bool)
+    is_treated[0::2], is_treated[1::2] = plan.treatment_first, ~plan.treatment_first
+    return day_positions(arm, plan.days), is_treated
+
+
 def observed(
     plan: Design, control: Arm, treatment: Arm, name: str, cut: Cut = ALL
 ) -> tuple[Floats, NDArray[np.bool_]]:
@@ -72,10 +79,7 @@ def observed(
     The first hours of every day are left out in both arms, whether or not the plan changed:
     leaving them out only after a change would make the mix of hours depend on the coins.
     """
-    position = {day: index for index, day in enumerate(control.days)}
-    index = np.array([position[day] for day in plan.days], dtype=np.int64)
-    is_treated = np.empty(len(plan.days), dtype=bool)
-    is_treated[0::2], is_treated[1::2] = plan.treatment_first, ~plan.treatment_first
+    index, is_treated = day_positions_of(plan, control)
     values = np.where(
         is_treated,
         daily_values(treatment, name, warm=True, cut=cut)[index],
@@ -205,10 +209,7 @@ def check_assignment(
     settings: ExperimentSettings, plan: Design, control: Arm, treatment: Arm
 ) -> list[Check]:
     """Check the demand of the days each arm saw, and the ratio of the coins."""
-    position = {day: index for index, day in enumerate(control.days)}
-    index = np.array([position[day] for day in plan.days], dtype=np.int64)
-    is_treated = np.empty(len(plan.days), dtype=bool)
-    is_treated[0::2], is_treated[1::2] = plan.treatment_first, ~plan.treatment_first
+    index, is_treated = day_positions_of(plan, control)
     demand_c = control.counts["offered"].sum(axis=(0, 1))[index]
     demand_t = treatment.counts["offered"].sum(axis=(0, 1))[index]
     seen = np.where(is_treated, demand_t, demand_c)

@@ -75,7 +75,13 @@ def _results() -> list[Row]:
         one = _result("latency_mean", "ms", 60.0, -0.07, "twin", "segment")
         rows.append(one | {"segment": "origin_region", "segment_value": region})
     critical = _result("latency_mean_critical", "ms", 50.0, -0.1, "twin", "diagnostic")
-    return [*rows, critical | {"verdict": "reported"}]
+    beside = _result("latency_mean", "ms", 60.0, 0.0, "switchback", "diagnostic") | {
+        **{"segment": "cross_check", "segment_value": "cuped", "effective_units": 27.9},
+        **dict.fromkeys(("rel_effect", "rel_lo", "rel_hi", "interval_level", "p_value")),
+        **{"status": "insufficient", "verdict": "not_judged"},
+        "reason": "cross-check, never the verdict; 27.9 effective units of 28: at least 100 needed",
+    }
+    return [*rows, critical | {"verdict": "reported"}, beside]
 
 
 def _rail(kind: str) -> Row:
@@ -106,6 +112,7 @@ def _result(metric: str, unit: str, control: float, effect: float, mode: str, ro
         "rel_lo": effect - half,
         "rel_hi": effect + half,
         "interval_level": 0.95,
+        "effective_units": None,
         "p_value": 0.00001 if coin else None,
         "p_adjusted": 0.00003 if coin else None,
         "plausible_lo": None if coin else effect - 0.015,

@@ -281,6 +281,28 @@ def test_ab_page_shows_what_speaks_against_past_moves(data_folder: Path) -> None
     assert "Before the moves 1 of 28 days lie outside what fake moves show" in titles
 
 
+def test_ab_page_shows_what_was_refused_beside_the_test_and_every_level(data_folder: Path) -> None:
+    fixture_snapshot.build(data_folder, "full")
+    app = open_page("ab_test")
+    assert_healthy(app)
+    assert any("Cross-checks" in part.label for part in app.expander)
+    told = [table.value for table in app.table if "Effective units" in table.value.columns]
+    assert told[0][["Change", "Interval", "Effective units"]].to_numpy().tolist() == [
+        ["–", "no interval", "27.9"]
+    ]
+    titles = [str(part.value) for part in app.subheader]
+    assert "False alarms at the 5 % level: our tests 4.70 %, bad methods 57.0 %" in titles
+    path = fixture_snapshot.build(data_folder, "full", build_id="another")
+    path.chmod(0o644)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("delete from fct_experiment_rejections")
+        connection.execute("delete from fct_experiment_results where segment = 'cross_check'")
+    app = open_page("ab_test")
+    assert_healthy(app)
+    assert not any("False alarms" in str(part.value) for part in app.subheader)
+    assert not any("Cross-checks" in part.label for part in app.expander)
+
+
 def test_ab_page_says_when_the_long_calibration_never_ran(data_folder: Path) -> None:
     path = fixture_snapshot.build(data_folder, "full")
     path.chmod(0o644)

@@ -17,8 +17,8 @@ from ml.experiment.calibrate import (
     day_t_p_values,
     naive_peeking,
     rate_row,
-    ratio_delta,
 )
+from ml.experiment.cross_checks import ratio_delta
 from ml.experiment.power import power_of
 from ml.experiment.rng import generator
 from ml.experiment.signflip import sign_flip

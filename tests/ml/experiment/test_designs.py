@@ -305,8 +305,22 @@ def test_designs_by_community_in_a_world(lab: Any, make_settings: Any) -> None:
     )
     _all_move(lab)
     result = run(lab.features, lab.writer, MixedWorld(lab), settings)
-    rows = lab.writer.read("experiment_results")
-    rows = rows[(rows["metric"] == "latency_mean") & (rows["role"] == "success")].set_index("mode")
+    results = lab.writer.read("experiment_results")
+    rows = results[(results["metric"] == "latency_mean") & (results["role"] == "success")]
+    rows = rows.set_index("mode")
+    # Days of communities are many units: others' estimators may speak, and see the same.
+    beside = results[(results["segment"] == "cross_check") & (results["metric"] == "latency_mean")]
+    beside = beside.set_index("segment_value")
+    assert set(beside["mode"]) == {"cluster_switchback"}
+    assert set(beside["status"]) == {"ok"}
+    assert beside["effective_units"].between(100, 6 * 42).all()
+    truth = rows.loc["twin", "rel_effect"]
+    assert beside["rel_lo"].lt(truth).all()
+    assert beside["rel_hi"].gt(truth).all()
+    # Communities differ by far more than the gain: only who knows their past can see it.
+    width = beside["rel_hi"] - beside["rel_lo"]
+    assert width["cuped"] < 0.6 * width["delta_method"]
+    assert beside[["p_value", "p_adjusted"]].isna().all().all()
     for mode in ("cluster_switchback", "stepped_wedge"):
         row = rows.loc[mode]
         assert row["status"] == "ok", row["reason"]

@@ -34,6 +34,7 @@ final as (
         results.margin,
         results.margin_kind,
         results.blocks,
+        results.effective_units,
         results.method,
         results.status,
         results.verdict,

@@ -30,6 +30,7 @@ final as (
         margin,
         margin_kind,
         blocks,
+        effective_units,
         method,
         status,
         verdict,
