@@ -44,6 +44,7 @@ from ml.experiment.segments import segment_rows
 from ml.experiment.service_effects import service_rows
 from ml.experiment.switchback import (
     check_assignment,
+    check_before,
     classical_t,
     observed,
 )
@@ -105,11 +106,13 @@ def analyze(
     rails = judge_all(
         settings, twin, plans.bare("control"), plans.bare("treatment"), fleet.min_regions()
     )
+    before = [check_before(settings, layer.plan, pre.tested)] if layer else []
     found = _assemble(
         settings, plans, fleet, full, twin, layer, layers, rails, ranking, measured, both
     )
     plan = layer.plan if layer else None
     found.result_rows.extend(cross_check_rows(settings, plan, layers, full, pre))
+    found.checks.extend(before)
     found.more["experiment_power"] = power_rows(settings, points)
     found.more["experiment_rejections"] = tables.rejection_rows(measured)
     return found

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ml.experiment import svg
 from ml.experiment.plots_curves import (
+    blocks,
     coverage,
     demand,
     designs,
@@ -234,6 +235,7 @@ PLOTS: dict[str, Callable[[Tables], Picture | None]] = {
     "designs": designs,
     "quantile_curve": quantile_curve,
     "days": days,
+    "blocks": blocks,
     "guard_rails": guard_rails,
     "looks": looks,
     "smallest_effects": smallest_effects,

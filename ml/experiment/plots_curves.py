@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from ml.experiment import svg
@@ -133,6 +134,35 @@ def coverage(tables: Tables) -> Picture | None:
         colour = svg.BLUE if status == "green" else svg.VERMILION
         picture.line(lo, index, hi, index, colour)
         picture.dot(held, index, colour, "circle" if status == "green" else "square")
+    return picture
+
+
+def blocks(tables: Tables) -> Picture | None:
+    """Draw what every block says of mean latency, as it is tested, and the interval of all."""
+    rows = tables["experiment_units"]
+    rows = rows[rows["metric"] == "latency_mean"].dropna(subset=["value"])
+    rows = rows.assign(tested=np.log(rows["value"]) - rows["covariate"].astype(float).fillna(0.0))
+    wide = rows.pivot_table(index="block_id", columns="arm", values="tested", sort=True)
+    if wide.empty or set(wide.columns) != {"control", "treatment"}:
+        return None
+    gaps = (100 * np.expm1(wide["treatment"] - wide["control"])).tolist()
+    results = tables["experiment_results"]
+    results = results[(results["mode"] == "switchback") & (results["metric"] == "latency_mean")]
+    told = results[(results["role"] == "success") & results["rel_lo"].notna()]
+    ends = (100 * told[["rel_lo", "rel_effect", "rel_hi"]].to_numpy(dtype=float)).ravel().tolist()
+    picture = Picture(
+        "Each block of two days: treatment against control (band: interval of the test)",
+        "block",
+        (0.0, len(gaps) + 1.0),
+        y_title="change, %",
+        y_range=around([*gaps, *ends]),
+    )
+    picture.line(0, 0, len(gaps) + 1, 0, dash=True)
+    if ends:
+        picture.band([(0.0, ends[0], ends[2]), (len(gaps) + 1.0, ends[0], ends[2])], svg.BLUE)
+        picture.line(0, ends[1], len(gaps) + 1, ends[1], svg.BLUE)
+    for index, gap in enumerate(gaps, start=1):
+        picture.dot(index, gap, svg.BLUE)
     return picture
 
 

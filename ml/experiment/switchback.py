@@ -237,6 +237,34 @@ def check_assignment(
     ]
 
 
+def check_before(settings: ExperimentSettings, plan: Design, daily: Mapping[str, Floats]) -> Check:
+    """Check that days before the experiment, dealt by the same coins, show no effect.
+
+    Nothing differed then: a coin that follows the days, or days that the test reads wrongly, shows.
+    """
+    name = settings.metrics.success[0]
+    expected = "the registered coins find nothing before the experiment at p >= 0.001"
+    values = daily.get(name, np.empty(0))
+    blocks = min(len(values) // 2, plan.blocks)
+    if (
+        blocks == 0
+        or 2 / 2**blocks >= _SRM_P
+        or not (np.isfinite(values).all() and values.min() > 0)
+    ):
+        said = f"{blocks} blocks before cannot reach p < 0.001"
+        return Check("no_effect_before", name, said, expected, "not_testable")
+    is_treated = np.empty(2 * blocks, dtype=bool)
+    is_treated[0::2], is_treated[1::2] = (
+        plan.treatment_first[:blocks],
+        ~plan.treatment_first[:blocks],
+    )
+    gaps = block_differences(values[: 2 * blocks], is_treated, log=True)
+    rng = generator(settings.experiment_id, settings.seed, "subsets", "before")
+    found = sign_flip(gaps, rng=None if blocks <= EXACT_BLOCKS else rng)
+    said = f"{math.expm1(found.estimate):+.2%} over {blocks} blocks before, p {found.p_value:.4f}"
+    return check("no_effect_before", name, said, expected, found.p_value >= _SRM_P)
+
+
 def _demand_balance(
     settings: ExperimentSettings, plan: Design, seen: Floats, is_treated: NDArray[np.bool_]
 ) -> Check:

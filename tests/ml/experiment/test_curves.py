@@ -12,7 +12,7 @@ import pytest
 from ml.experiment import run
 from ml.experiment.histogram import quantile, quantiles
 from ml.experiment.metrics import CURVE
-from ml.experiment.plots_curves import coverage, demand, designs, quantile_curve
+from ml.experiment.plots_curves import blocks, coverage, demand, designs, quantile_curve
 
 
 def _read(lab: Any, name: str) -> pd.DataFrame:
@@ -117,6 +117,28 @@ def test_pictures_show_all_of_the_demand_and_both_curves(shed: Any) -> None:
     assert curve is not None
     assert curve.render().count("<polygon") == 2
     assert demand({"experiment_demand": tables["experiment_demand"].head(0)}) is None
+
+
+def test_every_block_is_drawn_as_it_is_tested(slowed: Any) -> None:
+    """The dots are the differences that the test is told, the band its interval."""
+    tables = {name: _read(slowed, name) for name in ("experiment_units", "experiment_results")}
+    picture = blocks(tables)
+    assert picture is not None
+    text = picture.render()
+    assert text.count("<circle") == 14
+    assert text.count("<polygon") == 1
+    units = tables["experiment_units"].query("metric == 'latency_mean' and block_id == 3")
+    arms = units.set_index("arm")["value"]
+    y = picture.y(100 * (arms["treatment"] / arms["control"] - 1))
+    assert f'cx="{picture.x(4):.4g}" cy="{y:.4g}"' in text
+    # What a covariate takes off a day is taken off here too.
+    shifted = tables["experiment_units"].assign(
+        covariate=np.where(tables["experiment_units"]["arm"] == "treatment", 0.1, 0.0)
+    )
+    moved = blocks(tables | {"experiment_units": shifted})
+    assert moved is not None
+    assert moved.render() != text
+    assert blocks(tables | {"experiment_units": shifted.head(0)}) is None
 
 
 def test_designs_are_drawn_against_the_twin(shed: Any) -> None:

@@ -13,6 +13,8 @@ from ml.experiment.full_run import run_both_plans
 from ml.experiment.gate import check_same_plan_twice
 from ml.experiment.metrics import reduce_outcomes
 from ml.experiment.plans import consecutive, read_plans
+from ml.experiment.switchback import Design, check_before, design
+from tests.ml.experiment.conftest import FIRST
 
 
 def _checks(lab: Any, settings: Any, **knobs: Any) -> dict[tuple[str, str], str]:
@@ -116,3 +118,20 @@ def test_sums_to_days_lose_nothing(lab: Any) -> None:
     hours = outcomes.offered.reshape(12, 4, 3, 24)
     assert int(arm.counts_warm["offered"].sum()) == int(hours[..., 4:].sum())
     assert arm.counts["latency_sum_us"].dtype == np.int64
+
+
+def test_coins_that_follow_the_days_are_seen_before_the_experiment(settings: Any) -> None:
+    """Dealt over days on which nothing differed, fair coins find nothing; chosen ones do."""
+    rng = np.random.default_rng(6)
+    days = consecutive(FIRST, 28)
+    daily = {"latency_mean": np.exp(4 + rng.normal(0, 0.05, 28))}
+    plan = design(settings, days)
+    found = check_before(settings, plan, daily)
+    assert found.status == "green"
+    assert "14 blocks before" in found.observed
+    slower_first = daily["latency_mean"][0::2] > daily["latency_mean"][1::2]
+    chosen = check_before(settings, Design(plan.days, ~slower_first), daily)
+    assert chosen.status == "red"
+    few = check_before(settings, plan, {"latency_mean": daily["latency_mean"][:20]})
+    assert few.status == "not_testable"
+    assert check_before(settings, plan, {}).status == "not_testable"

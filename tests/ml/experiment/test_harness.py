@@ -203,11 +203,11 @@ def test_the_whole_harness_in_small(lab: Any, make_settings: Any) -> None:
 def test_the_page_holds_what_the_tables_say(lab: Any, settings: Any) -> None:
     run(lab.features, lab.writer, lab.world(latency_factor=0.9), settings)
     paths = write_html(lab.writer)
-    assert len(paths) == 14
+    assert len(paths) == 15
     first = {path: path.read_bytes() for path in paths}
     page = paths[0].read_text(encoding="utf-8")
     assert "<h1>Verdict: ship</h1>" in page
-    assert page.count("<svg") == 13
+    assert page.count("<svg") == 14
     assert "<script" not in page
     assert "http://www.w3.org/2000/svg" in page
     assert "nan" not in page.lower().replace("nanos", "")
