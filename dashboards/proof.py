@@ -14,6 +14,23 @@ from dashboards import parts, questions, theme, words
 _STOP = math.log(20)
 
 
+def measured(rows: pd.DataFrame) -> None:
+    """Show what every metric sums and what it divides by, as registered."""
+    if rows.empty:
+        return
+    view = pd.DataFrame(
+        {
+            "Metric": rows["metric"].map(words.metric),
+            "Role": rows["role"],
+            "What is summed": rows["numerator"],
+            "Divided by": rows["denominator"].replace("none", words.DASH),
+            "Kind": rows["kind"],
+        }
+    )
+    with st.expander("What exactly is measured"):
+        st.table(view, hide_index=True, alt="Metrics of the experiment and their definitions.")
+
+
 def planned(rows: pd.DataFrame) -> None:
     """Show the smallest effect that each design would find, by its length."""
     known = rows[rows["mde80"].notna()].drop_duplicates(["design", "metric", "days"])

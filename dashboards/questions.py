@@ -105,6 +105,11 @@ order by
         else 4 end,
     metric, mode desc, segment, segment_value
 """
+METRICS = """
+select * from fct_experiment_metrics
+order by
+    case role when 'success' then 1 when 'guardrail' then 2 else 3 end, metric
+"""
 CLASSIC = "select * from fct_experiment_classic_report order by line_order"
 BASELINES = "select * from fct_experiment_baselines order by latency_rank, plan_name"
 UNITS = """

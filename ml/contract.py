@@ -768,6 +768,39 @@ EXPERIMENT_RESULTS = Table(
     ),
 )
 
+EXPERIMENT_METRICS = Table(
+    "experiment_metrics",
+    ("experiment_id", "metric", "role"),
+    "What is measured, in which role, and what is asked of it, as registered.",
+    (
+        _c("experiment_id", "text", "Experiment."),
+        _c("metric", "text", "Metric of the catalogue."),
+        _c("role", "text", "Role.", values=("success", "guardrail", "diagnostic")),
+        _c("kind", "text", "Kind.", values=("ratio", "quantile", "share", "count")),
+        _c("quantile_share", "double", "Which quantile.", required=False, low=0, high=1),
+        _c("numerator", "text", "What is summed."),
+        _c("denominator", "text", "What it is divided by."),
+        _c("unit", "text", "Unit."),
+        _c("is_lower_better", "boolean", "Whether less is better."),
+        _c("margin", "double", "Margin of a guard rail.", required=False),
+        _c(
+            "margin_kind",
+            "text",
+            "Kind of the margin; null where there is none.",
+            required=False,
+            values=("relative", "absolute", "maximum", "exact"),
+        ),
+        _share("smallest_effect_share", "Smallest effect worth finding, relative."),
+        _c("alpha", "double", "Level of the test.", required=False, low=0, high=1),
+        _c(
+            "family",
+            "text",
+            "How several tests are told together.",
+            values=("holm", "all_must_pass", "none"),
+        ),
+    ),
+)
+
 EXPERIMENT_CHECKS = Table(
     "experiment_checks",
     ("experiment_id", "check_name", "scope"),
@@ -1304,6 +1337,7 @@ TABLES: tuple[Table, ...] = (
     PLACEMENT_CERTIFICATE_ONWARD,
     PLACEMENT_CERTIFICATE_ELSEWHERE,
     EXPERIMENT_RESULTS,
+    EXPERIMENT_METRICS,
     EXPERIMENT_CHECKS,
     EXPERIMENT_UNITS,
     EXPERIMENT_CLASSIC,

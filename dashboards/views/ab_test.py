@@ -46,6 +46,7 @@ def render() -> None:
     _effects(results, verdict.iloc[0])
     distributions.curve(ask(snapshot, questions.QUANTILES))
     _guard_rails(results)
+    proof.measured(ask(snapshot, questions.METRICS))
     _classic(ask(snapshot, questions.CLASSIC), results)
     _baselines(ask(snapshot, questions.BASELINES))
     evidence.power(results, ask(snapshot, questions.UNITS))

@@ -18,6 +18,7 @@ from ml.experiment.decide import Decision, decide
 from ml.experiment.fleet import FeatureReader, read_fleet
 from ml.experiment.full_run import FullRun, run_both_plans
 from ml.experiment.gate import Check
+from ml.experiment.metric_rows import metric_rows
 from ml.experiment.observational import History
 from ml.experiment.opening import (
     evaluation_days,
@@ -105,6 +106,7 @@ def _run(
 ) -> ExperimentResult:
     for name in _EMPTY:
         writer.write(name, frame(name, []), STAGE)
+    _write(writer, "experiment_metrics", metric_rows(settings))
     fleet = read_fleet(features)
     plans = read_plans(writer, features, settings, fleet)
     folders = [*([registry] if registry else []), writer.artifacts_dir]

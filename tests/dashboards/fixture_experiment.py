@@ -18,6 +18,7 @@ def tables(as_of: datetime) -> dict[str, list[Row]]:
         "fct_experiment_classic_report": _classic(),
         "fct_experiment_baselines": _baselines(),
         "fct_experiment_units": _units(),
+        "fct_experiment_metrics": _metrics(),
         "fct_experiment_calibration": _calibration(),
         "fct_experiment_rejections": _rejections(),
         "fct_experiment_monitor": _monitor(),
@@ -178,6 +179,26 @@ def _units() -> list[Row]:
         }
         for metric in ("latency_mean", "latency_p95")
         for day in range(14)
+    ]
+
+
+def _metrics() -> list[Row]:
+    return [
+        {
+            "experiment_id": EXPERIMENT,
+            "metric": metric,
+            "role": role,
+            "kind": kind,
+            "numerator": "latency",
+            "denominator": "requests offered" if kind == "ratio" else "none",
+            "unit": "ms",
+            "is_lower_better": True,
+            "family": "holm" if role == "success" else "all_must_pass",
+        }
+        for metric, role, kind in (
+            ("latency_mean", "success", "ratio"),
+            ("latency_p99", "guardrail", "quantile"),
+        )
     ]
 
 

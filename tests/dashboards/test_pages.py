@@ -290,6 +290,8 @@ def test_ab_page_shows_what_was_refused_beside_the_test_and_every_level(data_fol
     assert told[0][["Change", "Interval", "Effective units"]].to_numpy().tolist() == [
         ["–", "no interval", "27.9"]
     ]
+    summed = [table.value for table in app.table if "What is summed" in table.value.columns]
+    assert summed[0]["Divided by"].tolist() == ["requests offered", "–"]
     titles = [str(part.value) for part in app.subheader]
     assert "False alarms at the 5 % level: our tests 4.70 %, bad methods 57.0 %" in titles
     path = fixture_snapshot.build(data_folder, "full", build_id="another")

@@ -87,6 +87,25 @@ def test_every_table_is_written_and_keeps_its_contract(shipped: Any) -> None:
     )
 
 
+def test_the_catalogue_holds_every_metric_that_is_told(shipped: Any) -> None:
+    """Each role of each result has its definition, and each guard rail the margin it is held to."""
+    results = _read(shipped, "experiment_results")
+    told = results[results["role"].isin(["success", "guardrail", "diagnostic"])]
+    told = told[(told["segment"] == "all") & told["mode"].isin(["twin", "switchback"])]
+    catalogue = _read(shipped, "experiment_metrics").set_index(["metric", "role"])
+    assert set(zip(told["metric"], told["role"], strict=True)) == set(catalogue.index)
+    judged = told[(told["role"] == "guardrail") & told["margin"].notna()]
+    judged = judged.set_index(["metric", "role"])
+    both = judged.join(catalogue, rsuffix="_registered")
+    known = both[both["margin_registered"].notna()]
+    assert len(known) >= 7
+    assert (known["margin"] == known["margin_registered"]).all()
+    assert (known["margin_kind"] == known["margin_kind_registered"]).all()
+    assert (both["unit"] == both["unit_registered"]).all()
+    assert catalogue.loc[("latency_p95", "success"), "quantile_share"] == 0.95
+    assert catalogue.loc[("latency_mean", "success"), "smallest_effect_share"] == 0.05
+
+
 def test_units_can_be_tested_again_from_the_table(shipped: Any) -> None:
     """The p-value follows from the published units alone."""
     from ml.experiment.signflip import sign_flip
