@@ -24,20 +24,26 @@ _ARMS = {"control": (svg.VERMILION, "circle"), "treatment": (svg.BLUE, "square")
 
 
 def effects(tables: Tables) -> Picture | None:
-    """Draw the effect of every success metric in every layer, with its interval."""
-    rows = tables["experiment_results"]
-    rows = rows[(rows["role"] == "success") & rows["rel_effect"].notna()]
+    """Draw the effect of every success metric in every layer, with its interval and margin."""
+    every = tables["experiment_results"]
+    rows = every[(every["role"] == "success") & every["rel_effect"].notna()]
     if rows.empty:
         return None
+    rails = every[(every["role"] == "guardrail") & (every["margin_kind"] == "relative")]
+    margin = dict(zip(rails["metric"], rails["margin"].astype(float) * 100, strict=True))
     ends = rows[["rel_lo", "rel_hi", "rel_effect"]].to_numpy(dtype=float) * 100
     names = [f"{r.metric}, {r.mode}" for r in rows.itertuples()]
+    margins = [margin.get(metric) for metric in rows["metric"]]
     picture = Picture(
-        "Effect of the treatment by metric and layer",
+        "Effect of the treatment by metric and layer (red: margin of its guard rail)",
         "change, % (95 % interval; left is better)",
-        around(ends.ravel().tolist()),
+        around([*ends.ravel().tolist(), *(m for m in margins if m is not None)]),
         names,
     )
     picture.line(0, -0.4, 0, len(names) - 0.6, dash=True)
+    for index, limit in enumerate(margins):
+        if limit is not None:
+            picture.line(limit, index - 0.35, limit, index + 0.35, svg.VERMILION)
     for index, (lo, hi, effect) in enumerate(ends):
         if lo == lo and hi == hi:
             picture.line(lo, index, hi, index, svg.BLUE)

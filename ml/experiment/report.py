@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date
@@ -55,6 +56,23 @@ def clean(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.12g}") if math.isfinite(value) else None
     return value
+
+
+def git_commit(source: Path = Path(__file__)) -> str | None:
+    """Return the commit of the checkout that ``source`` belongs to; None outside git.
+
+    A package that was installed inside somebody else's checkout is not part of it.
+    """
+    found = ""
+    for question in (["ls-files", "--error-unmatch", source.name], ["rev-parse", "HEAD"]):
+        try:
+            asked = subprocess.run(
+                ["git", *question], cwd=source.parent, capture_output=True, text=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        found = asked.stdout.strip()
+    return found
 
 
 def write_report(folder: Path, content: Mapping[str, Any]) -> Path:

@@ -214,6 +214,26 @@ def test_the_page_holds_what_the_tables_say(lab: Any, settings: Any) -> None:
     assert {path: path.read_bytes() for path in write_html(lab.writer)} == first
 
 
+def test_an_effect_is_drawn_beside_the_margin_of_its_guard_rail() -> None:
+    rows = pd.DataFrame(
+        {
+            "mode": "twin",
+            "role": ["success", "success", "guardrail"],
+            "metric": ["cost_per_1m", "latency_mean", "cost_per_1m"],
+            "rel_effect": [-0.1, -0.2, -0.1],
+            "rel_lo": [-0.12, -0.22, -0.12],
+            "rel_hi": [-0.08, -0.18, -0.08],
+            "margin": [None, None, 0.02],
+            "margin_kind": [None, None, "relative"],
+        }
+    )
+    drawn = PLOTS["effects"]({"experiment_results": rows})
+    assert drawn is not None
+    text, at = drawn.render(), f"{drawn.x(2.0):.4g}"
+    assert text.count(f'<line x1="{at}"') == 1
+    assert f'<line x1="{at}" y1="{drawn.y(-0.35):.4g}" x2="{at}"' in text
+
+
 def test_a_maximum_is_drawn_as_what_it_bounds() -> None:
     rows = pd.DataFrame(
         {

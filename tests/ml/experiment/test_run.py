@@ -19,6 +19,7 @@ from ml.contract import TABLES
 from ml.experiment import run
 from ml.experiment.plans import consecutive
 from ml.experiment.registry import RegistrationChangedError
+from ml.experiment.report import git_commit
 
 MINE = [t for t in TABLES if t.name.startswith("experiment_")]
 
@@ -96,7 +97,7 @@ def test_the_catalogue_holds_every_metric_that_is_told(shipped: Any) -> None:
     assert set(zip(told["metric"], told["role"], strict=True)) == set(catalogue.index)
     judged = told[(told["role"] == "guardrail") & told["margin"].notna()]
     judged = judged.set_index(["metric", "role"])
-    both = judged.join(catalogue, rsuffix="_registered")
+    both = judged.merge(catalogue, left_index=True, right_index=True, suffixes=("", "_registered"))
     known = both[both["margin_registered"].notna()]
     assert len(known) >= 7
     assert (known["margin"] == known["margin_registered"]).all()
@@ -207,6 +208,27 @@ def test_report_file(shipped: Any) -> None:
         rows = pd.read_csv(folder / f"{arm}_placement.csv")
         assert len(rows) == len(shipped.placements(kind))
         assert rows["criticality_tier"].isin(["gold", "silver"]).all()
+
+
+def test_the_commit_is_that_of_the_code_and_of_no_other_checkout(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        done = subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    source = tmp_path / "report.py"
+    source.write_text("")
+    assert git_commit(source) is None
+    git("init", "-q")
+    (tmp_path / "other").write_text("")
+    git("add", "other")
+    git("commit", "-q", "-m", "one")
+    assert git_commit(source) is None, "the checkout does not hold the file"
+    git("add", "report.py")
+    git("commit", "-q", "-m", "two")
+    assert git_commit(source) == git("rev-parse", "HEAD")
 
 
 def test_nothing_differs_nothing_is_claimed(lab: Any, settings: Any) -> None:
