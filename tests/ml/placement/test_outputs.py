@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from ml.contract import BLOCKERS
+from ml.contract.model import BLOCKERS
 from ml.io import Writer
 from ml.placement import (
     cheapest,
