@@ -13,8 +13,8 @@ from regionwise.memory import MemoryWatch, tree_mb
 
 _HOLD = "import sys; held = bytearray(150 << 20); print('held', flush=True); sys.stdin.read()"
 _SHARE = (
-    "import os, sys; held = bytearray(150 << 20); os.fork(); print('held', flush=True); "
-    "sys.stdin.read()"
+    "import os, sys; held = bytearray(150 << 20); is_parent = os.fork(); "
+    "is_parent and print('held', flush=True); sys.stdin.read()"
 )
 
 pytestmark = pytest.mark.skipif(
