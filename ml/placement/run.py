@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -15,11 +14,11 @@ from ml.io import Features, Writer
 from ml.placement.answers import frontier, living, publish
 from ml.placement.answers.saved import save
 from ml.placement.check.certificate import certificate_tables, certify
-from ml.placement.check.checker import check_plan
-from ml.placement.fleet.fleet import MICRO, Fleet, describe_today, evaluate_fleet
+from ml.placement.check.recheck import CheckerError, check_kind, check_values
+from ml.placement.fleet.fleet import MICRO, describe_today, evaluate_fleet
 from ml.placement.graph.bound import joint_bound
 from ml.placement.problem.elastic import offset_usd, relaxed
-from ml.placement.problem.instance import Flags, Instance
+from ml.placement.problem.instance import Instance
 from ml.placement.problem.policy import Policy, load_policy
 from ml.placement.problem.reading import read_instance
 from ml.placement.problem.rows import bill_usd
@@ -29,7 +28,6 @@ from ml.placement.search.solve import Solution, solve, space_of
 from ml.placement.whatif import problem_of
 
 STAGE = "placement"
-_VALUES_CHECKED = 12
 GAP_SCOPE = (
     "one region set per service, jointly within capacity and the move budget; each set valued "
     "exactly as if its service alone moved, all that follows at callers and callees included; over "
@@ -51,10 +49,6 @@ JOINT_SCOPE = (
     "from others at its most favourable value, so far from tight; about the predicted latency, the "
     "prices and the forecast demand"
 )
-
-
-class CheckerError(RuntimeError):
-    """The independent checker disagrees with the optimiser; nothing may be published."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     inputs, config = instance.digest(), instance.policy.digest()
     certificate = certify(solution)
     if solution.is_valued_exactly:
-        _check_values(solution)
+        check_values(solution)
     runs, services, placed = [], [], []
     # Nothing here needs what the other plans are, and both take about as long.
     explained = beside(lambda: living.tables(solution, certificate.lower_micro, level))
@@ -170,7 +164,7 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
     kinds = published(found, [(point.fleet, point.stop_reason) for point in weights])
     for kind in kinds:
         plan = publish.plan_id(inputs, config, kind.name)
-        _check(solution, kind)
+        check_kind(solution, kind)
         own = kind.name == "recommended"
         bound = certificate.run_columns | _joint_columns(solution) if own else {}
         runs.append(_run_row(solution, kind, plan, inputs, config, bound))
@@ -188,67 +182,6 @@ def tables(found: Found, level: float) -> dict[str, pd.DataFrame]:
         **certificate_tables(certificate, inputs, config),
         "run_degradations": living.degradations(solution),
     }
-
-
-def _check(solution: Solution, kind: Kind) -> None:
-    """Have every published plan recomputed; only the recommended one must keep all rules."""
-    stays = solution.table.is_stuck | solution.instance.is_fixed | excused(solution)
-    own = kind.name == "recommended"
-    cost = int(kind.fleet.cost_micro.sum())
-    _recheck(solution, kind.name, kind.fleet, cost, stays if own else None, with_rows=own)
-
-
-def _check_values(solution: Solution) -> None:
-    """Have the sets recomputed that the bound depends on most: the best beside the chosen ones."""
-    instance, space, table = solution.instance, solution.space, solution.table
-    n, chosen, master = instance.n_services, solution.fleet.chosen, solution.master
-    value = table.reduced(master.capacity_dual, master.move_dual, 0, n)
-    value -= value[np.arange(n), chosen][:, None]
-    value[~table.is_open] = np.inf
-    value[np.arange(n), chosen] = np.inf
-    order = np.argsort(value, axis=None, kind="stable")[:_VALUES_CHECKED]
-    for s, p in zip(*np.unravel_index(order, value.shape), strict=True):
-        if not np.isfinite(value[s, p]):
-            break
-        moved = chosen.copy()
-        moved[s] = p
-        fleet = evaluate_fleet(instance, space, moved, solution.today)
-        stated = int(table.cost_micro[s, p] - table.cost_micro[s, chosen[s]])
-        name = f"{instance.service_ids[s]} on set {p}"
-        _recheck(solution, name, fleet, solution.upper_micro + stated)
-
-
-def _recheck(
-    solution: Solution,
-    name: str,
-    fleet: Fleet,
-    cost_micro: int,
-    may_break: Flags | None = None,
-    *,
-    with_rows: bool = False,
-) -> None:
-    """Have one plan recomputed; by default any service may break its rules.
-
-    Raises:
-        CheckerError: If the second program finds another cost or another broken rule.
-    """
-    instance, space = solution.instance, solution.space
-    allowed = np.ones(instance.n_services, dtype=bool) if may_break is None else may_break
-    report = check_plan(
-        instance,
-        [space.sets[p] for p in fleet.chosen],
-        [
-            {r: int(fleet.assessed.instances[s, 0, k]) for k, r in enumerate(space.sets[p])}
-            for s, p in enumerate(fleet.chosen)
-        ],
-        cost_micro,
-        may_break=frozenset(np.flatnonzero(allowed).tolist()),
-        today=[space.sets[p] for p in solution.today.home],
-        with_rows=with_rows,
-    )
-    if not report.is_ok:
-        more = f" and {len(report.findings) - 5} more" if len(report.findings) > 5 else ""
-        raise CheckerError(f"plan {name}: " + "; ".join(report.findings[:5]) + more)
 
 
 def _scope(solution: Solution) -> str:

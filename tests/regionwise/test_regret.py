@@ -15,6 +15,7 @@ from ml.placement import Instance, placements
 from ml.placement.fleet.fleet import describe_today, evaluate_fleet
 from ml.placement.search.solve import space_of
 from regionwise import regret
+from regionwise.regret_decisions import chosen_of, decide
 from tests.ml.placement.builder import build_instance
 
 
@@ -123,11 +124,11 @@ def test_each_search_begins_where_the_other_ended() -> None:
     predicted, true = slowed([1.0, 2.0, 4.0, 8.0]), slowed([8.0, 4.0, 2.0, 1.0])
     space = space_of(predicted)
     _, today = describe_today(predicted, space)
-    found = regret.decide(predicted, true, placements(predicted, space, today))
+    found = decide(predicted, true, placements(predicted, space, today))
     assert set(found) == {"with_truth", "with_predictions", "recommended"}
 
     def cost(instance: Instance, name: str) -> int:
-        chosen = regret._chosen(instance, found[name].plan)
+        chosen = chosen_of(instance, found[name].plan)
         known, _ = describe_today(instance, space)
         return int(evaluate_fleet(instance, space, chosen, known).cost_micro.sum())
 

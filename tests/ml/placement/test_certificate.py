@@ -15,10 +15,10 @@ from ml.io import Writer
 from ml.placement.answers.publish import plan_id
 from ml.placement.check import certificate
 from ml.placement.check.certificate import certificate_tables, certify
+from ml.placement.check.recheck import CheckerError, check_values
 from ml.placement.fleet.fleet import evaluate_fleet
 from ml.placement.fleet.pricing import price_all
 from ml.placement.problem.policy import load_policy
-from ml.placement.run import CheckerError, _check_values
 from ml.placement.search.solve import Solution, solve
 from tests.ml.placement.builder import build_instance
 
@@ -82,14 +82,14 @@ def test_every_set_is_worth_what_the_fleet_costs_when_its_service_alone_moves() 
 
 def test_a_wrong_value_of_a_set_that_matters_stops_the_stage() -> None:
     solution = _solution()
-    _check_values(solution)
+    check_values(solution)
     n, chosen = solution.instance.n_services, solution.fleet.chosen
     others = solution.table.is_open.copy()
     others[np.arange(n), chosen] = False
     cost = solution.table.cost_micro - 1_000 * others
     spoiled = replace(solution, table=replace(solution.table, cost_micro=cost))
     with pytest.raises(CheckerError, match="on set"):
-        _check_values(spoiled)
+        check_values(spoiled)
 
 
 def test_what_a_set_leads_to_elsewhere_is_named_region_by_region() -> None:
