@@ -44,7 +44,7 @@ solve: setup  ## Choose regions again on the features that are there
 	@$(RUN) stage solve
 experiment: setup  ## Test the plan again
 	@$(RUN) stage experiment
-calibrate: setup  ## Calibrate the statistics (five minutes), print every goal, publish the rates
+calibrate: setup  ## Calibrate the statistics (two minutes), print every goal, publish the rates
 	@$(RUN) experiment calibrate && $(RUN) stage marts && $(RUN) stage publish
 publish: setup  ## Publish the marts that are there
 	@$(RUN) stage publish
