@@ -151,7 +151,7 @@ def regret(snapshot: Snapshot) -> None:
     """Show what wrong predictions cost, where the truth is known."""
     parts.section(
         "What wrong predictions cost",
-        "The decision against the one that true latencies lead to, both run in the world.",
+        "The decisions against the one that true latencies lead to, all run in the world.",
     )
     found = ask(snapshot, questions.REGRET)
     if found.empty:
@@ -165,13 +165,13 @@ def regret(snapshot: Snapshot) -> None:
             "With misses priced": found["priced_regret_share"].map(
                 lambda v: words.share(v, signed=True)
             ),
-            "Critical services missing their objective": [
+            "Critical misses": [
                 f"{int(misses)} of {int(total)}"
                 for misses, total in zip(
                     found["critical_misses"], found["critical_services"], strict=True
                 )
             ],
-            "Of these, known beforehand": found["critical_misses_foreseen"].astype(int),
+            "Foreseen": found["critical_misses_foreseen"].astype(int),
             "Goal": found["status"],
         }
     )
