@@ -14,3 +14,7 @@ class InfeasibleError(RuntimeError):
     def __init__(self, rules: tuple[str, ...], message: str) -> None:
         super().__init__(message)
         self.rules = rules
+
+    def __reduce__(self) -> tuple[type[InfeasibleError], tuple[tuple[str, ...], str]]:
+        """Say how to make it again: it may be raised in a process beside the one that asks."""
+        return InfeasibleError, (self.rules, str(self))

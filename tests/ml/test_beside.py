@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from ml.beside import beside
+from ml.placement.errors import InfeasibleError
 
 
 def test_the_result_comes_from_another_process_where_there_is_a_second_core(
@@ -35,6 +36,19 @@ def test_an_error_is_raised_where_the_result_is_asked_for() -> None:
     result = beside(fail)
     with pytest.raises(ValueError, match="no such plan"):
         result()
+
+
+def test_a_contradiction_names_its_rules_wherever_it_was_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+
+    def fail() -> None:
+        raise InfeasibleError(("MOVE_BUDGET",), "3 regions must be added, 2 may be")
+
+    with pytest.raises(InfeasibleError, match="3 regions must be added") as found:
+        beside(fail)()
+    assert found.value.rules == ("MOVE_BUDGET",)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
