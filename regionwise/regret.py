@@ -205,7 +205,7 @@ def _rows(scored: Mapping[str, Scored], instance: Instance, verdicts: Verdicts) 
     for one in scored.values():
         share = one.misses / one.critical if one.critical else 0.0
         is_own = one.decision == "recommended"
-        met = share <= MISS_GOAL and theirs <= REGRET_GOAL
+        met = share <= MISS_GOAL and max(priced(one), theirs) <= REGRET_GOAL
         rows.append(
             {
                 "decision": one.decision,
