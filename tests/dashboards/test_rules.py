@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboards import atlas, headline, theme, words
+from dashboards import atlas, distributions, headline, theme, words
+from ml.experiment.rates import OURS
 from tests.dashboards import fixture_snapshot
 
 HOME = Path(__file__).resolve().parents[2] / "dashboards"
@@ -165,3 +166,7 @@ def test_headline_does_not_claim_what_spans_zero() -> None:
 def test_headline_without_changes_or_plan() -> None:
     assert headline.sentence(_plan(0, 0, 0, changed=0)).startswith("Keep everything")
     assert headline.sentence(_plan(1, 1, 1).iloc[:0]) == "No recommended plan was made."
+
+
+def test_the_page_calls_those_tests_ours_that_may_decide() -> None:
+    assert distributions._OURS == OURS
