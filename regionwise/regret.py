@@ -76,6 +76,8 @@ def measure(
         policy: Weights and rules of the build.
         world: The world the data came from.
     """
+    from ml.placement import read_instance
+
     runs, rows = writer.read("placement_runs"), writer.read("placement_plans")
     known = {
         kind: rows[rows["plan_id"] == plan][["service_id", "region_id", "instances"]]
@@ -87,7 +89,8 @@ def measure(
         world.first_future_on - timedelta(days=1),
         sorted(candidates["utilization_bucket"].unique()),
     )
-    predicted, true = (_read(features, one, policy) for one in (candidates, truth))
+    predicted = read_instance(features, candidates, writer.read("latency_calls"), policy)
+    true = read_instance(features, truth, world.ideal_calls(), policy)
     decided = decide(predicted, true, known["recommended"])
     services = writer.read("placement_services")
     plan_of = dict(zip(runs["plan_kind"], runs["plan_id"], strict=True))
@@ -99,12 +102,6 @@ def measure(
         for name, one in plans.items()
     }
     return _rows(scored, true, _verdicts(predicted, true))
-
-
-def _read(features: Features, candidates: pd.DataFrame, policy: Policy) -> Instance:
-    from ml.placement import read_instance
-
-    return read_instance(features, candidates, policy)
 
 
 def _expected(services: pd.DataFrame, policy: Policy) -> frozenset[str]:

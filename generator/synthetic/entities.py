@@ -75,6 +75,12 @@ class Services:
         """Return (c_a² + c_s²)/2, by which the wait of Erlang C is stretched."""
         return (self.ca2 + self.cs2) / 2
 
+    @property
+    def work_variance_ms2(self) -> Floats:
+        """Return the variance of the own work of a request before any deploy, wait not counted."""
+        found: Floats = self.service_ms**2 * self.cs2 + self.io_ms**2 / 2
+        return found
+
     def alive(self, days: np.ndarray) -> np.ndarray:
         """Return whether each service lives on each absolute day, shape (S, D)."""
         return (self.born_day[:, None] <= days) & (days < self.retired_day[:, None])

@@ -10,18 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaincinv
 
+from generator.synthetic.entities import Services
 from generator.synthetic.foundation import Foundation
-from generator.synthetic.physics import (
-    Latency,
-    Setting,
-    calls_everywhere,
-    compose,
-    daily_network_ms,
-    waits,
-)
-from generator.synthetic.queue import wait
+from generator.synthetic.graph import Graph
+from generator.synthetic.physics import Latency, Setting, calls_everywhere, compose, waits
+from generator.synthetic.queue import Wait, wait
 from generator.synthetic.rng import Floats
 from generator.synthetic.twin import Demand, Inputs, Load, physics_of
 
@@ -40,37 +34,67 @@ def ideal_latency(
         buckets: Utilisations.
 
     Returns:
-        Columns of predicted candidates: service_id, region_id, utilization_bucket, internal_ms,
-        network_weight, residual_factor (1), mean_lo_factor and mean_hi_factor (1), p95_factor and
-        p95_hi_factor (the true ratio of p95 and mean of the service), interval_level.
+        Columns of predicted candidates: service_id, region_id, utilization_bucket, internal_ms and
+        calls_ms, the part of it that waits for calls, network_weight, residual_factor (1),
+        own_sd_ms (standard deviation of own work and wait of a request), mean_lo_factor,
+        mean_hi_factor, p95_factor and p95_hi_factor (1: the p95 follows from mean and variance),
+        interval_level.
     """
     services = base.services
     setting = physics_of(base, demand, load, Inputs(), None).setting
     latency = compose(setting, waits(setting), demand.drift)
-    inside = latency.own_ms[:, 0, None] + _calls_ms(setting, latency) + _mile_ms(setting)[:, None]
-    ratio = _p95_over_mean(setting, latency)
+    calls = _calls_ms(setting, latency)
+    inside = latency.own_ms[:, 0, None] + calls + _mile_ms(setting)[:, None]
+    work_variance = services.work_variance_ms2 * np.exp(2 * demand.drift[:, 0])
+    service, region = (index.ravel() for index in np.indices(inside.shape))
     parts = []
     for bucket in buckets:
-        waited = _wait_ms(base, setting, bucket)
-        service, region = np.indices(inside.shape)
+        waited = _wait(base, setting, bucket)
+        spread = np.sqrt(work_variance + waited.variance_ms2)
         parts.append(
             pd.DataFrame(
                 {
-                    "service_id": np.array(services.ids, dtype=object)[service.ravel()],
-                    "region_id": np.array(base.geography.region_ids, dtype=object)[region.ravel()],
+                    "service_id": np.array(services.ids, dtype=object)[service],
+                    "region_id": np.array(base.geography.region_ids, dtype=object)[region],
                     "utilization_bucket": float(bucket),
-                    "internal_ms": (inside + waited[:, None]).ravel(),
-                    "network_weight": services.round_trips[service.ravel()].astype(np.float64),
+                    "internal_ms": (inside + waited.mean_ms[:, None]).ravel(),
+                    "calls_ms": calls.ravel(),
+                    "network_weight": services.round_trips[service].astype(np.float64),
                     "residual_factor": 1.0,
+                    "own_sd_ms": spread[service],
                     "mean_lo_factor": 1.0,
                     "mean_hi_factor": 1.0,
-                    "p95_factor": ratio[service.ravel()],
-                    "p95_hi_factor": ratio[service.ravel()],
+                    "p95_factor": 1.0,
+                    "p95_hi_factor": 1.0,
                     "interval_level": 0.8,
                 }
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def ideal_calls(services: Services, graph: Graph) -> pd.DataFrame:
+    """Return what one request of a caller truly waits for, call by call.
+
+    Args:
+        services: The fleet.
+        graph: Its calls.
+
+    Returns:
+        One row per synchronous call, by caller and callee: caller_service_id, callee_service_id,
+        latency_factor (answer times of the callee that a request waits for) and traced_factor (the
+        same as tracing shows it).
+    """
+    edge = np.flatnonzero(~graph.is_async)
+    ids = np.array(services.ids, dtype=object)
+    return pd.DataFrame(
+        {
+            "caller_service_id": ids[graph.caller[edge]],
+            "callee_service_id": ids[graph.callee[edge]],
+            "latency_factor": graph.factor[edge],
+            "traced_factor": graph.serial_calls[edge],
+        }
+    )
 
 
 def _calls_ms(setting: Setting, latency: Latency) -> Floats:
@@ -92,31 +116,11 @@ def _mile_ms(setting: Setting) -> Floats:
     return found
 
 
-def _wait_ms(base: Foundation, setting: Setting, bucket: float) -> Floats:
-    """Return the mean wait at a utilisation, with as many instances as today, (S,)."""
+def _wait(base: Foundation, setting: Setting, bucket: float) -> Wait:
+    """Return the law of the wait at a utilisation, with as many instances as today, (S,)."""
     services = base.services
     counts = setting.instances[:, 0].astype(np.float64)
     regions = np.maximum((counts > 0).sum(axis=1), 1)
     servers = np.maximum(counts.sum(axis=1) / regions, _FEWEST_INSTANCES) * services.workers
     load = bucket * 1000.0 * servers / services.service_ms
-    return wait(load, servers, services.service_ms, services.kappa, base.params.timeout_ms).mean_ms
-
-
-def _p95_over_mean(setting: Setting, latency: Latency) -> Floats:
-    """Return p95 over mean of a request from a place at the mean distance, (S,).
-
-    The network is constant for one place, the time inside a gamma with the true moments.
-    """
-    load = setting.load
-    total = np.maximum(load.sum(axis=(1, 2, 3)), 1e-12)
-
-    def mean(values: Floats) -> Floats:
-        found: Floats = (values * load).sum(axis=(1, 2, 3)) / total
-        return found
-
-    inside = np.maximum(mean(latency.inside_ms), 1e-6)
-    spread = np.maximum(mean(latency.work_variance_ms2 + latency.wait.variance_ms2), 1e-9)
-    network = mean(np.broadcast_to(daily_network_ms(setting)[..., None], load.shape))
-    high = gammaincinv(inside**2 / spread, 0.95) * (spread / inside)
-    found: Floats = (network + high) / (network + inside)
-    return found
+    return wait(load, servers, services.service_ms, services.kappa, base.params.timeout_ms)

@@ -107,8 +107,7 @@ def compose(setting: Setting, law: Wait, deploy: Floats) -> Latency:
     services, graph = setting.services, setting.graph
     factor = np.exp(deploy) * setting.service_time_scale
     own = (services.service_ms + services.io_ms)[:, None] * factor
-    own_variance = (services.service_ms**2 * services.cs2 + services.io_ms**2 / 2)[:, None]
-    own_variance = own_variance * factor**2
+    own_variance = services.work_variance_ms2[:, None] * factor**2
     shape = setting.load.shape
     inside, variance, calls_ms, work_variance = (np.zeros(shape) for _ in range(4))
     answers = _Answers(np.zeros(shape), np.zeros(shape))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from generator.synthetic.demand import offered_requests, propagate, user_rates
 from generator.synthetic.foundation import make_foundation
-from generator.synthetic.ideal import ideal_latency
+from generator.synthetic.ideal import ideal_calls, ideal_latency
 from generator.synthetic.network import daily_rtt_ms
 from generator.synthetic.observe import deploy_drift
 from generator.synthetic.outcomes import Outcomes
@@ -168,6 +168,15 @@ class SyntheticWorld:
         demand = self._demand_of(self._days([day]))
         load = load_of(self._base, demand, self._instances(plan))
         return ideal_latency(self._base, demand, load, buckets)
+
+    def ideal_calls(self) -> pd.DataFrame:
+        """Return what one request of a caller truly waits for, for scoring decisions only.
+
+        Returns:
+            One row per synchronous call: caller_service_id, callee_service_id, latency_factor and
+            traced_factor.
+        """
+        return ideal_calls(self._base.services, self._base.graph)
 
     def _instances(self, plan: pd.DataFrame) -> np.ndarray:
         ids, regions = self._base.services.ids, self._base.geography.region_ids

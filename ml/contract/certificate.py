@@ -62,6 +62,7 @@ PLACEMENT_CERTIFICATE_ONWARD = Table(
         SERVICE,
         REGION,
         column("calls_ms", "double", "Time it spends on calls.", low=0),
+        column("calls_variance_ms2", "double", "Variance of that time.", low=0),
         column(
             "onward_usd_per_rps",
             "double",

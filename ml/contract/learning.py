@@ -41,17 +41,55 @@ LATENCY_CANDIDATES = Table(
         column("utilization_bucket", "double", "Utilisation the row holds for.", low=0, high=1),
         MODEL,
         column("internal_ms", "double", "Own work, queue and calls to other services.", low=0),
+        column(
+            "calls_ms",
+            "double",
+            "Part of internal_ms that waits for calls, as the model sees today's plan.",
+            low=0,
+        ),
         column("network_weight", "double", "Round trips per request, times RTT.", low=0),
         column("residual_factor", "double", "Learned correction of the physics sum.", low=0),
+        column(
+            "own_sd_ms",
+            "double",
+            "Standard deviation of the own time of a request; null without a p95 model.",
+            required=False,
+            low=0,
+        ),
         column("mean_lo_factor", "double", "Lower interval end over the mean.", low=0),
         column("mean_hi_factor", "double", "Upper interval end over the mean.", low=0),
-        column("p95_factor", "double", "p95 over the mean.", required=False, low=0),
         column(
-            "p95_hi_factor", "double", "Upper bound of p95 over the mean.", required=False, low=0
+            "p95_factor",
+            "double",
+            "Factor on the p95 that mean and variance give; p95 over the mean where own_sd_ms is "
+            "null.",
+            required=False,
+            low=0,
         ),
+        column("p95_hi_factor", "double", "Its upper bound.", required=False, low=0),
         column("interval_level", "double", "Stated coverage of the interval.", low=0.5, high=0.999),
         column("is_extrapolated", "boolean", "The service never ran in this region."),
     ),
+)
+
+LATENCY_CALLS = Table(
+    "latency_calls",
+    ("caller_service_id", "callee_service_id"),
+    "Synchronous calls the model knows, with what one request of the caller waits for them.",
+    (
+        column("caller_service_id", "text", "Service that calls; one row of dim_services."),
+        column("callee_service_id", "text", "Service that is called; one row of dim_services."),
+        MODEL,
+        column(
+            "latency_factor",
+            "double",
+            "Answer times of the callee that one request of the caller waits for, as its history "
+            "says.",
+            low=0,
+        ),
+        column("traced_factor", "double", "The same as tracing shows it.", low=0),
+    ),
+    may_be_empty=True,
 )
 
 MODEL_METRICS = Table(
@@ -130,6 +168,7 @@ STRATEGY_PREDICTIONS = Table(
 TABLES = (
     LATENCY_PREDICTIONS,
     LATENCY_CANDIDATES,
+    LATENCY_CALLS,
     MODEL_METRICS,
     FEATURE_IMPORTANCES,
     STRATEGY_PREDICTIONS,

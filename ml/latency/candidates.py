@@ -1,6 +1,7 @@
 """What a service would add in every region at every load: the table the optimiser reads.
 
-The mean of a plan is (network_weight × round trip + internal_ms) × residual_factor.
+The mean of a plan is (network_weight × round trip + internal_ms) × residual_factor. Its p95 follows
+from that mean, from own_sd_ms and from the calls that the plan leaves; README.md says how.
 """
 
 from __future__ import annotations
@@ -112,12 +113,15 @@ def _bucket(
     widening = np.where(ever | is_cold, 1.0, fitted.intervals.unseen_region)
     quantiles = np.full(len(asked), quantile)
     half = widening * fitted.intervals.half_width(service, is_cold, quantiles)
+    calls = rows.parts["dependency_ms"]
     out = pd.DataFrame(
         {
             "service_id": asked["service_id"],
             "region_id": asked["region_id"],
             "utilization_bucket": rho,
-            "internal_ms": rows.phys_ms - rows.parts["network_ms"],
+            # A part is no larger than the whole, whatever a difference of sums is rounded to.
+            "internal_ms": np.maximum(rows.phys_ms - rows.parts["network_ms"], calls),
+            "calls_ms": calls,
             "network_weight": core.physics.own.trips[service],
             "residual_factor": mean / rows.phys_ms,
             "mean_lo_factor": np.exp(-half),
@@ -125,14 +129,22 @@ def _bucket(
             "is_extrapolated": ~ever,
         }
     )
-    if fitted.percentile is not None:
-        log_factor = fitted.percentile.log_factor(
-            rows, service, core.physics.own.trips[service], None
-        )
-        out["p95_factor"] = np.exp(log_factor)
-        upper = fitted.percentile.log_lasting_upper(service) * widening
-        out["p95_hi_factor"] = np.exp(log_factor + upper)
-    return out
+    if fitted.percentile is None:
+        return out
+    return out.assign(**_p95_columns(fitted.percentile, rows, service, widening))
+
+
+def _p95_columns(
+    percentile: Percentile, rows: Rows, service: NDArray[np.int64], widening: FloatArray
+) -> dict[str, FloatArray]:
+    """Return own_sd_ms, and the factors on the p95 that mean and variance give, by column."""
+    log_factor = percentile.log_correction(rows)
+    upper = percentile.log_lasting_upper(service) * widening
+    return {
+        "own_sd_ms": percentile.own_sd_ms(rows, service),
+        "p95_factor": np.exp(log_factor),
+        "p95_hi_factor": np.exp(log_factor + upper),
+    }
 
 
 def _rows(

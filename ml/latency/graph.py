@@ -22,11 +22,15 @@ _FAR = np.inf
 
 @dataclass(frozen=True)
 class Call:
-    """One synchronous edge: ``factor`` sequential waits for ``callee`` in ``stage``."""
+    """One synchronous edge: ``factor`` sequential waits for ``callee`` in ``stage``.
+
+    ``is_coin`` says that fewer than all requests make the call, so that a wait is often nothing.
+    """
 
     stage: float
     callee: int
     factor: float
+    is_coin: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Fleet:
         regions: Region ids, sorted.
         near: Index of the active region nearest to a caller in each region.
         active: Where the service ran.
+        rtt_ms: Round trips (region of the caller, serving region, day), shape (R, R, D).
         reach_rtt_ms: Expected round trip from a caller in each region.
         misroute: Share of requests spread evenly over the active regions.
         calls: Edges of each service.
@@ -50,6 +55,7 @@ class Fleet:
     regions: NDArray[np.object_]
     near: IntArray
     active: NDArray[np.bool_]
+    rtt_ms: FloatArray
     reach_rtt_ms: FloatArray
     misroute: float
     calls: tuple[tuple[Call, ...], ...]
@@ -108,9 +114,8 @@ def build_fleet(inputs: LatencyInputs) -> Fleet:
     near, reach = _reach(active, rtt, inputs.misroute_share)
     calls = _calls(inputs.edges, services)
     order, calls, cut = _callees_first(calls)
-    return Fleet(
-        services, regions, near, active, reach, inputs.misroute_share, calls, order, cut, row_at
-    )
+    share = inputs.misroute_share
+    return Fleet(services, regions, near, active, rtt, reach, share, calls, order, cut, row_at)
 
 
 def _index(ids: NDArray[np.object_], values: pd.Series) -> IntArray:
@@ -161,8 +166,15 @@ def _calls(edges: pd.DataFrame, services: NDArray[np.object_]) -> tuple[tuple[Ca
     callees = _index(services, edges["callee_service_id"])
     stages = pd.to_numeric(edges["stage"]).fillna(0).to_numpy(np.float64)
     factors = edges["latency_factor"].to_numpy(np.float64)
-    for caller, callee, stage, factor in zip(callers, callees, stages, factors, strict=True):
-        out[int(caller)].append(Call(float(stage), int(callee), float(factor)))
+    # A source that does not count calls leaves only the waits to tell that some are not made.
+    counted = pd.to_numeric(edges["calls_per_request"], errors="coerce").fillna(
+        edges["latency_factor"]
+    )
+    coins = counted.to_numpy(np.float64) < 1
+    columns = zip(callers, callees, stages, factors, coins, strict=True)
+    for caller, callee, stage, factor, is_coin in columns:
+        call = Call(float(stage), int(callee), float(factor), bool(is_coin))
+        out[int(caller)].append(call)
     return tuple(tuple(calls) for calls in out)
 
 
@@ -203,15 +215,25 @@ def slowest_calls(
         factors: Sequential waits of each call, shape (E,).
         answers: Answer times of the callees, shape (E, ...).
     """
-    counted = np.zeros_like(answers)
     waits = factors.reshape(-1, *[1] * (answers.ndim - 1)) * answers
+    counted: FloatArray = np.where(is_slowest(calls, waits), waits, 0.0)
+    return counted.sum(axis=0), counted
+
+
+def is_slowest(calls: tuple[Call, ...], waits: FloatArray) -> NDArray[np.bool_]:
+    """Say of each call whether its stage waits for it; of equally slow ones only for the first.
+
+    Args:
+        calls: Calls of one service, E of them.
+        waits: What each takes, shape (E, ...).
+    """
+    found = np.zeros(waits.shape, dtype=bool)
     for stage in sorted({call.stage for call in calls}):
         members = [i for i, call in enumerate(calls) if call.stage == stage]
-        # Of two equally slow calls only the first counts.
         slowest = waits[members].argmax(axis=0)
         for position, i in enumerate(members):
-            counted[i] = np.where(slowest == position, waits[i], 0.0)
-    return counted.sum(axis=0), counted
+            found[i] = slowest == position
+    return found
 
 
 def walk(fleet: Fleet, answer: Answer) -> FloatArray:

@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from ml.latency.graph import FloatArray
 
 LEVEL = 0.95
+_NORMAL_QUANTILE = float(ndtri(LEVEL))
 # Each halves the bracket: the last step is a millionth of it.
 _BISECTIONS = 20
 _TINY_MS = 1e-3
@@ -59,8 +60,11 @@ def callers_of(
 
 
 def skew(variation: FloatArray) -> FloatArray:
-    """Return the log standard deviation of a lognormal with this coefficient of variation."""
-    sigma: FloatArray = np.sqrt(np.log1p(np.square(variation)))
+    """Return the log standard deviation of a lognormal with this coefficient of variation.
+
+    At most the normal quantile of the level: beyond it more variance would mean a lower percentile.
+    """
+    sigma: FloatArray = np.minimum(np.sqrt(np.log1p(np.square(variation))), _NORMAL_QUANTILE)
     return sigma
 
 
@@ -73,7 +77,7 @@ def single_caller_p95(
     15.0
     """
     sigma = skew(variation)
-    tail = np.exp(float(ndtri(LEVEL)) * sigma - sigma**2 / 2)
+    tail = np.exp(_NORMAL_QUANTILE * sigma - sigma**2 / 2)
     answer: FloatArray = network_ms + inside_ms * tail
     return answer
 

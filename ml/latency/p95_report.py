@@ -9,13 +9,8 @@ from ml.latency.graph import FloatArray
 from ml.latency.lasting import covered_elsewhere, lasting_quantile
 from ml.latency.metrics import Goal, Place, error_measures, metric_row
 from ml.latency.model import Data
-from ml.latency.percentile import (
-    P95Rows,
-    Percentile,
-    log_ratio,
-    placements_of,
-    service_ratio,
-)
+from ml.latency.p95_data import P95Rows
+from ml.latency.percentile import Percentile, placements_of, service_ratio
 from ml.latency.settings import LatencySettings
 from ml.latency.splits import Split, service_fold
 
@@ -32,18 +27,17 @@ def p95_rows(
     model_id: str,
 ) -> MetricRows:
     """Return errors of the p95 on test days, all and hot rows, for model and plain ratio."""
-    day, service, observed = data.day[p95.at], p95.service, p95.observed_ms
+    day, service, observed = p95.day, p95.service, p95.observed_ms
     known = split.test(day)
     mean = observed / np.exp(p95.log_observed_ratio)
     plain_ratio = service_ratio(p95, split.train(day), len(data.fleet.services))
-    physics = log_ratio(p95.rows, p95.trips, p95.callers, percentile.variation[service])
     answers = {
-        "model": mean * np.exp(percentile.log_factor(p95.rows, service, p95.trips, p95.callers)),
-        "physics": mean * np.exp(physics),
+        "model": mean * np.exp(percentile.log_factor(p95)),
+        "physics": mean * np.exp(percentile.physics_log_factor(p95)),
         "service_ratio": mean * np.exp(plain_ratio[service]),
     }
     bound = answers["model"] * np.exp(percentile.log_upper(service))
-    group = service * len(data.fleet.regions) + data.region[p95.at]
+    group = service * len(data.fleet.regions) + p95.region
     out: MetricRows = []
     hot = known & (np.nan_to_num(data.rho[p95.at]) > settings.hot_rho)
     for name, mask in (("all", known), ("hot", hot)):
@@ -91,10 +85,10 @@ def _lasting_rows(
     Held out with their service, on all days after training; and forward in time, sized on the
     calibration days and judged on the test days. Beside them how wide both bounds are.
     """
-    day, width, level = data.day[p95.at], percentile.width, settings.level
-    later = placements_of(data, p95, error, ~split.train(day), settings)
-    sized = placements_of(data, p95, error, split.calibration(day), settings)
-    judged = placements_of(data, p95, error, split.test(day), settings)
+    day, width, level = p95.day, percentile.width, settings.level
+    later = placements_of(p95, error, ~split.train(day), settings)
+    sized = placements_of(p95, error, split.calibration(day), settings)
+    judged = placements_of(p95, error, split.test(day), settings)
     fold = service_fold(data.fleet.services, settings.service_folds, settings.seed)
     elsewhere = covered_elsewhere(later, width, fold, level)
     forward = judged.scores(width) <= lasting_quantile(sized, width, level)

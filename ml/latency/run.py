@@ -9,6 +9,7 @@ import pandas as pd
 
 from ml.io import Features, Writer
 from ml.latency.baselines import baselines
+from ml.latency.calls import call_factors
 from ml.latency.candidates import Fitted, build_candidates
 from ml.latency.degrade import Degradation, degradation_frame, fit_degraded, reasons
 from ml.latency.evaluate import Judged, coverage_rows, fold_rows, forward_rows, load_row
@@ -19,8 +20,9 @@ from ml.latency.intervals import fit_intervals
 from ml.latency.metrics import metric_frame
 from ml.latency.model import Data, Rows, fit_core, predict, prepare, rows_of
 from ml.latency.monotony import lowered_by_load
+from ml.latency.p95_data import p95_rows_of
 from ml.latency.p95_report import p95_rows
-from ml.latency.percentile import fit_percentile, p95_rows_of
+from ml.latency.percentile import fit_percentile
 from ml.latency.settings import LatencySettings
 from ml.latency.splits import Split, time_split
 from ml.latency.store import save
@@ -55,6 +57,7 @@ class LatencyTables:
     is_trained: bool
     predictions: pd.DataFrame
     candidates: pd.DataFrame
+    calls: pd.DataFrame
     metrics: pd.DataFrame
     importances: pd.DataFrame
     degradations: pd.DataFrame
@@ -74,6 +77,7 @@ def run(features: Features, writer: Writer, settings: LatencySettings) -> Latenc
     tables = compute(read_inputs(features), writer, settings, known)
     writer.write("latency_predictions", tables.predictions, STAGE)
     writer.write("latency_candidates", tables.candidates, STAGE)
+    writer.write("latency_calls", tables.calls, STAGE)
     writer.write("model_metrics", tables.metrics, STAGE)
     writer.write("feature_importances", tables.importances, STAGE)
     writer.write("run_degradations", tables.degradations, STAGE)
@@ -118,9 +122,9 @@ def compute(
     asked = settings.of_candidates
     offered = fit_intervals(data, predicted, folds, split, asked)
     p95 = p95_rows_of(data, core, rows, predicted, settings)
-    percentile = fit_percentile(data, p95, split, settings)
+    percentile = fit_percentile(data, core.physics, p95, split, settings)
     fitted = Fitted(core, intervals, percentile)
-    model_id = _save(data, fitted, writer, settings)
+    model_id = save(writer.models_dir, fitted, data.fleet, settings)
     half = _half_widths(data, fitted, rows, settings)
     judged = Judged(
         predicted,
@@ -140,6 +144,7 @@ def compute(
         True,
         _prediction_frame(data, rows, judged, split, settings, model_id),
         build_candidates(data, replace(fitted, intervals=offered), asked, model_id),
+        call_factors(data.fleet, core.physics).assign(model_id=model_id),
         metric_frame(metrics),
         importances(data, core, test, settings, model_id),
         degradation_frame(why, known),
@@ -162,7 +167,7 @@ def _degraded(
     offered = fit_degraded(data, split, settings.of_candidates)
     rows = rows_of(data, fitted.core)
     predicted = predict(fitted.core, rows)
-    model_id = _save(data, fitted, writer, settings)
+    model_id = save(writer.models_dir, fitted, data.fleet, settings)
     half = _half_widths(data, fitted, rows, settings)
     train = split.train(data.day) & data.columns.is_labelled
     found = baselines(data, fitted.core, train, settings) if train.any() else {}
@@ -176,16 +181,11 @@ def _degraded(
         False,
         _prediction_frame(data, rows, judged, split, settings, model_id),
         build_candidates(data, offered, settings.of_candidates, model_id),
+        call_factors(data.fleet, fitted.core.physics).assign(model_id=model_id),
         metric_frame(metrics),
         pd.DataFrame(),
         degradation_frame(why, known),
     )
-
-
-def _save(data: Data, fitted: Fitted, writer: Writer, settings: LatencySettings) -> str:
-    services = [str(s) for s in data.fleet.services]
-    regions = [str(r) for r in data.fleet.regions]
-    return save(writer.models_dir, fitted, services, regions, settings)
 
 
 def _half_widths(

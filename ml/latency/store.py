@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
+from ml.latency.calls import call_factors
 from ml.latency.candidates import Fitted
-from ml.latency.graph import FloatArray
+from ml.latency.graph import Fleet, FloatArray
 from ml.latency.model import Core, assemble, pick_kind, predict
 from ml.latency.physics import Physics
 from ml.latency.residual import Kind, Templates, as_booster, context
@@ -27,26 +28,44 @@ from ml.latency.slopes import Slopes
 _KINDS: tuple[Kind, ...] = ("full", "region", "cold")
 
 
-def save(
-    models_dir: Path,
-    fitted: Fitted,
-    services: list[str],
-    regions: list[str],
-    settings: LatencySettings,
-) -> str:
+def save(models_dir: Path, fitted: Fitted, fleet: Fleet, settings: LatencySettings) -> str:
     """Write the model under its content hash and return that hash.
 
     Args:
         models_dir: Folder of all models.
         fitted: Model, intervals and percentile.
-        services: Service ids in the order of the model's arrays.
-        regions: Region ids in the order of the model's arrays.
+        fleet: Services, regions and calls in the order of the model's arrays.
         settings: Parameters it was fitted with; part of its identity.
     """
+    tables = _tables(fitted, fleet)
+    trees = dict(sorted(fitted.core.trees.items()))
+    blobs = {f"{kind}.ubj": bytes(booster.save_raw("ubj")) for kind, booster in trees.items()}
+    if fitted.percentile is not None:
+        blobs["p95.ubj"] = bytes(fitted.percentile.trees.save_raw("ubj"))
+    meta = _meta(fitted, settings)
+    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for table in tables.values():
+        digest.update(table.to_csv(index=False, float_format="%.17g").encode())
+    for name, blob in sorted(blobs.items()):
+        digest.update(name.encode() + hashlib.sha256(blob).digest())
+    model_id = digest.hexdigest()
+    folder = models_dir / model_id
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    for name, blob in blobs.items():
+        (folder / name).write_bytes(blob)
+    meta["sha256"] = {name: hashlib.sha256(blobs[name]).hexdigest() for name in sorted(blobs)}
+    (folder / "model.json").write_text(json.dumps(meta, sort_keys=True, indent=1))
+    return model_id
+
+
+def _tables(fitted: Fitted, fleet: Fleet) -> dict[str, pd.DataFrame]:
+    """Return the constants of services, regions and calls by the name of their file."""
     physics = fitted.core.physics
-    by_service = pd.DataFrame(
+    services = pd.DataFrame(
         {
-            "service_id": services,
+            "service_id": fleet.services.astype(str),
             "base_ms": physics.base_ms,
             "trips": physics.own.trips,
             "queue": physics.own.queue,
@@ -55,29 +74,12 @@ def save(
         }
     )
     if fitted.percentile is not None:
-        by_service["p95_variation"] = fitted.percentile.variation
-        by_service["p95_width"] = fitted.percentile.width
-    by_region = pd.DataFrame({"region_id": regions, "is_seen": fitted.core.is_region_seen})
-    trees = dict(sorted(fitted.core.trees.items()))
-    blobs = {f"{kind}.ubj": bytes(booster.save_raw("ubj")) for kind, booster in trees.items()}
-    if fitted.percentile is not None:
-        blobs["p95.ubj"] = bytes(fitted.percentile.trees.save_raw("ubj"))
-    meta = _meta(fitted, settings)
-    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
-    for table in (by_service, by_region):
-        digest.update(table.to_csv(index=False, float_format="%.17g").encode())
-    for name, blob in sorted(blobs.items()):
-        digest.update(name.encode() + hashlib.sha256(blob).digest())
-    model_id = digest.hexdigest()
-    folder = models_dir / model_id
-    folder.mkdir(parents=True, exist_ok=True)
-    by_service.to_parquet(folder / "services.parquet", index=False)
-    by_region.to_parquet(folder / "regions.parquet", index=False)
-    for name, blob in blobs.items():
-        (folder / name).write_bytes(blob)
-    meta["sha256"] = {name: hashlib.sha256(blobs[name]).hexdigest() for name in sorted(blobs)}
-    (folder / "model.json").write_text(json.dumps(meta, sort_keys=True, indent=1))
-    return model_id
+        services["p95_variation"] = fitted.percentile.variation
+        services["p95_width"] = fitted.percentile.width
+    regions = pd.DataFrame(
+        {"region_id": fleet.regions.astype(str), "is_seen": fitted.core.is_region_seen}
+    )
+    return {"services": services, "regions": regions, "calls": call_factors(fleet, physics)}
 
 
 def _meta(fitted: Fitted, settings: LatencySettings) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """Where every service should run, how far from best that can be, and why not elsewhere.
 
-``run`` is the stage. ``read_instance`` and the plan functions serve the experiment, and
-``price_service_sets`` the strategy model.
+``run`` is the stage. ``read_instance`` and the plan functions serve the experiment.
 """
 
 from ml.placement.errors import InfeasibleError
@@ -9,7 +8,6 @@ from ml.placement.problem.instance import Instance
 from ml.placement.problem.policy import Policy, PolicyError, load_policy
 from ml.placement.problem.reading import read_instance
 from ml.placement.run import CheckerError, PlacementResult, run
-from ml.placement.search.classes import price_service_sets
 from ml.placement.search.plans import cheapest, greedy_nearest, placements, random_matched_plans
 from ml.placement.search.solve import Solution, solve
 
@@ -25,7 +23,6 @@ __all__ = [
     "greedy_nearest",
     "load_policy",
     "placements",
-    "price_service_sets",
     "random_matched_plans",
     "read_instance",
     "run",

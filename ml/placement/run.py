@@ -80,7 +80,7 @@ def run(features: Features, writer: Writer, policy: Policy | None = None) -> Pla
 
     Args:
         features: Reader of the feature tables.
-        writer: Writer that already holds ``latency_candidates``.
+        writer: Writer that already holds ``latency_candidates`` and ``latency_calls``.
         policy: Weights and rules; the packaged ones by default.
 
     Raises:
@@ -89,10 +89,9 @@ def run(features: Features, writer: Writer, policy: Policy | None = None) -> Pla
     """
     # One thread: sums of a matrix product may differ in the last bit with more.
     with threadpool_limits(limits=1):
-        instance = read_instance(
-            features, writer.read("latency_candidates"), policy or load_policy()
-        )
-        level = _level(writer.read("latency_candidates"), instance.policy)
+        candidates, calls = writer.read("latency_candidates"), writer.read("latency_calls")
+        instance = read_instance(features, candidates, calls, policy or load_policy())
+        level = _level(candidates, instance.policy)
         found = find_plans(instance)
         frames = tables(found, level)
     for name, frame in frames.items():

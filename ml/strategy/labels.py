@@ -21,6 +21,7 @@ from ml.placement.problem.instance import Edges, Instance
 from ml.placement.problem.policy import Policy
 from ml.placement.problem.reading import read_instance
 from ml.placement.problem.subsets import build_space
+from ml.placement.search.solve import space_of
 from ml.strategy.settings import StrategySettings
 
 CLASSES = ("single", "dual", "multi")
@@ -41,9 +42,20 @@ class Market:
     kmin: NDArray[np.int64]
 
 
-def read_market(features: Features, candidates: pd.DataFrame, policy: Policy) -> Market:
-    """Return the optimiser's problem, stripped of everything that ties services together."""
-    instance = read_instance(features, candidates, policy)
+def read_market(
+    features: Features, candidates: pd.DataFrame, calls: pd.DataFrame, policy: Policy
+) -> Market:
+    """Return the optimiser's problem, stripped of everything that ties services together.
+
+    Calls take the time that they take under today's plan, as if it were the service's own.
+    """
+    instance = read_instance(features, candidates, calls, policy)
+    held = describe_today(instance, space_of(instance))[1].clients
+    latency = replace(
+        instance.latency,
+        own_ms=instance.latency.own_ms + held.dependency_ms[..., None],
+        own_variance=instance.latency.own_variance + held.dependency_variance[..., None],
+    )
     nothing = np.zeros(0, dtype=np.int64)
     no_float = np.zeros(0)
     no_calls = Edges(
@@ -53,6 +65,7 @@ def read_market(features: Features, candidates: pd.DataFrame, policy: Policy) ->
     alone = replace(
         instance,
         edges=no_calls,
+        latency=latency,
         current=np.zeros(shape, dtype=bool),
         is_fixed=np.zeros(instance.n_services, dtype=bool),
         capacity_vcpu=np.full(instance.n_regions, np.inf),

@@ -61,7 +61,8 @@ def run(
 
     Args:
         features: Reader of the warehouse.
-        writer: Writer of predictions; must already hold ``latency_candidates``.
+        writer: Writer of predictions; must already hold ``latency_candidates`` and
+            ``latency_calls``.
         settings: Parameters.
         policy: Weights and rules of the optimiser that makes the labels; packaged if None.
     """
@@ -71,7 +72,8 @@ def run(
     rules = policy or load_policy()
 
     def price(window: pd.DataFrame, cuts: list[pd.Timestamp]) -> pd.DataFrame:
-        return price_classes(read_market(features, candidates, rules), window, cuts, settings)
+        market = read_market(features, candidates, writer.read("latency_calls"), rules)
+        return price_classes(market, window, cuts, settings)
 
     pricer = price if len(candidates) else None
     tables = compute(table, demand, pricer, writer, settings)

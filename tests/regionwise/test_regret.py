@@ -152,7 +152,7 @@ def test_a_bound_too_wide_blocks_and_one_too_narrow_allows() -> None:
         high = instance.latency.p95_hi * factor
         return replace(instance, latency=replace(instance.latency, p95_hi=high))
 
-    same, wide, narrow = (regret._verdicts(bound(f), bound(1.5)) for f in (1.5, 3.0, 0.75))
+    same, wide, narrow = (regret._verdicts(bound(f), bound(2.8)) for f in (2.8, 5.6, 1.4))
     assert (same.wrongly_blocked_share, same.wrongly_allowed_share) == (0.0, 0.0)
     assert wide.wrongly_blocked_share > 0
     assert wide.wrongly_allowed_share == 0

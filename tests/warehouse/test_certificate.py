@@ -26,6 +26,7 @@ INPUTS = ("certificate_*", "runs", "plans", "services", "duals")
 MODELS = (
     "path:models/marts/certificate",
     "stg_ml__latency_candidates",
+    "stg_ml__latency_calls",
     *(f"stg_ml__placement_{name}" for name in INPUTS),
 )
 

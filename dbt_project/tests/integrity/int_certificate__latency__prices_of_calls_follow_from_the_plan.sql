@@ -1,6 +1,7 @@
 {#-
 What does it check?    What the bound is told about calls follows from the plan, one call at a time: the time a request
-                       spends on calls, what callers' clients lose by a slower answer, what a request costs further on.
+                       spends on calls and its variance, what callers' clients lose by a slower answer, what a request
+                       costs further on.
 When does it matter?   These prices stand for all other services when one is judged; a wrong one moves the bound.
 How is it resolved?    The quantity named is given by placement_certificate_onward or _clients for the service and
                        region; start with the callee whose own quantities are right.
@@ -12,7 +13,9 @@ calls as (
         listed.caller_service_id,
         listed.callee_service_id,
         listed.calls_per_request,
-        coalesce(listed.latency_factor, least(listed.calls_per_request, 1.0)) as answers_awaited,
+        coalesce(
+            learned.latency_factor, listed.latency_factor, least(listed.calls_per_request, 1.0)
+        ) as answers_awaited,
         coalesce(listed.stage, 1) as stage_number,
         coalesce(listed.request_kb, 0) as request_kb,
         coalesce(listed.response_kb, 0) as response_kb,
@@ -20,6 +23,9 @@ calls as (
     from {{ ref('feat_placement__calls') }} as listed
     inner join {{ ref('int_certificate__services') }} as callers
         on listed.caller_service_id = callers.service_id
+    left join {{ ref('stg_ml__latency_calls') }} as learned
+        on listed.caller_service_id = learned.caller_service_id
+        and listed.callee_service_id = learned.callee_service_id
     where not listed.is_broken and listed.calls_per_request > 0
 ),
 
@@ -39,6 +45,15 @@ timed as (
         answers.plan_id,
         answers.region_id,
         calls.answers_awaited * answers.answer_ms as call_ms,
+        -- A call that some requests do not make varies like a coin as well.
+        case
+            when calls.answers_awaited < 1 and calls.calls_per_request < 1
+                then
+                    calls.answers_awaited
+                    * (answers.answer_variance_ms2 + answers.answer_ms * answers.answer_ms)
+                    - power(calls.answers_awaited * answers.answer_ms, 2)
+            else power(calls.answers_awaited, 2) * answers.answer_variance_ms2
+        end as call_variance_ms2,
         row_number() over (
             partition by
                 answers.plan_id, calls.caller_service_id, answers.region_id, calls.stage_number
@@ -91,6 +106,21 @@ derived as (
     union all
 
     select
+        plan_id,
+        caller_service_id as service_id,
+        region_id,
+        'calls_variance_ms2' as quantity,
+        {{ exact_sum('call_variance_ms2', 15) }} as derived_value
+    from timed
+    where slowness = 1
+    group by
+        plan_id,
+        caller_service_id,
+        region_id
+
+    union all
+
+    select
         timed.plan_id,
         timed.callee_service_id as service_id,
         timed.region_id,
@@ -128,6 +158,16 @@ given as (
         region_id,
         'calls_ms' as quantity,
         calls_ms as given_value
+    from {{ ref('stg_ml__placement_certificate_onward') }}
+
+    union all
+
+    select
+        plan_id,
+        service_id,
+        region_id,
+        'calls_variance_ms2' as quantity,
+        calls_variance_ms2 as given_value
     from {{ ref('stg_ml__placement_certificate_onward') }}
 
     union all

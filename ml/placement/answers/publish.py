@@ -14,6 +14,7 @@ from ml.placement.problem.elastic import offset_usd
 from ml.placement.problem.instance import Floats, Instance, Ints
 from ml.placement.problem.rows import row_limits, row_names, used_by
 from ml.placement.problem.subsets import SetSpace
+from ml.placement.problem.tail import inside_p95
 from ml.placement.problem.terms import kg_per_vcpu_hour
 from ml.placement.search.solve import Solution, move_limit
 
@@ -172,12 +173,15 @@ def _cells(instance: Instance, space: SetSpace, fleet: Fleet) -> tuple[Floats, F
     n = instance.n_services
     share, region = space.share[space.slot_row[fleet.chosen]], space.slot_region[fleet.chosen]
     rows, at, parts = np.arange(n)[:, None], fleet.assessed.bucket[:, 0], instance.latency
-    shift = fleet.clients.dependency_ms[rows, region]
-    inside = np.maximum(0.0, parts.internal_ms[rows, region, at] + shift)
+    held = fleet.clients
+    inside = np.maximum(0.0, parts.own_ms[rows, region, at] + held.dependency_ms[rows, region])
+    variance = parts.own_variance[rows, region, at] + held.dependency_variance[rows, region]
     network = parts.network_weight[rows, region, at][..., None] * instance.rtt_ms.T[region]
     mean = parts.factor[rows, region, at][..., None] * (network + inside[..., None])
     weight = share * fleet.clients.mean_rps[:, None]
-    ratio = np.broadcast_to(parts.p95[rows, region, at][..., None], mean.shape)
+    high = parts.factor[rows, region, at] * parts.p95[rows, region, at]
+    p95 = high[..., None] * (network + inside_p95(inside, variance)[..., None])
+    ratio = p95 / np.where(mean > 0, mean, 1.0)
     return weight.reshape(n, -1), mean.reshape(n, -1), ratio.reshape(n, -1)
 
 

@@ -61,8 +61,8 @@ def draw_calls(rng: Generator, services: int) -> tuple[Edges, Ints]:
     return edges, layer
 
 
-def with_calls_inside(instance: Instance) -> Instance:
-    """Add today's time on calls to the predicted parts, as real predictions hold it.
+def with_calls_of_today(instance: Instance) -> Instance:
+    """Add the time on calls as predictions hold it, under today's plan.
 
     Utilisation is taken as the highest bucket but one: a rough figure, but one that moves with
     where callees run, which is what a changed plan is compared with.
@@ -72,12 +72,12 @@ def with_calls_inside(instance: Instance) -> Instance:
     parts, at = instance.latency, max(0, len(instance.latency.buckets) - 2)
     for services, e in zip(reversed(instance.layers), reversed(instance.layer_edges), strict=True):
         _add_calls(instance, e, answers, dependency)
-        inside = parts.internal_ms[services, :, at] + dependency[services]
+        inside = parts.own_ms[services, :, at] + dependency[services]
         for first in range(0, len(services), _CHUNK):
             some = services[first : first + _CHUNK]
             answers[some] = _answers(instance, some, inside[first : first + _CHUNK], at)
-    internal = parts.internal_ms + dependency[:, :, None]
-    return replace(instance, latency=replace(parts, internal_ms=internal))
+    calls = np.broadcast_to(dependency[:, :, None], parts.own_ms.shape)
+    return replace(instance, latency=replace(parts, calls_ms=calls))
 
 
 def as_if_users_called(instance: Instance) -> Instance:

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 from numpy.random import Generator
 
-from ml.placement.bench.calls import as_if_users_called, draw_calls, no_calls, with_calls_inside
+from ml.placement.bench.calls import as_if_users_called, draw_calls, no_calls, with_calls_of_today
 from ml.placement.bench.world import ORIGINS, World, load_world
 from ml.placement.columns.fleet import fleet_problem, solve_fleet
 from ml.placement.problem.instance import RESIDENCY, Edges, Flags, Floats, Instance, Ints, Latency
@@ -63,7 +63,7 @@ def bench_fleet(
         edges, layer = draw_calls(rng, services)
     instance = _drawn(rng, world, edges, layer == 0)
     if call_graph:
-        instance = with_calls_inside(instance)
+        instance = with_calls_of_today(instance)
     return _limited(instance) if capacity else instance
 
 
@@ -214,7 +214,9 @@ def _latency(own_ms: Floats, factor: Floats) -> Latency:
     one = np.ones((1, 1, 1))
     return Latency(
         buckets=np.array(_BUCKETS),
-        internal_ms=wide((own_ms[:, None] * np.array(_SLOWER))[:, None, :]),
+        own_ms=wide((own_ms[:, None] * np.array(_SLOWER))[:, None, :]),
+        calls_ms=wide(0.0 * one),
+        own_variance=wide(np.nan * one),
         network_weight=wide(one),
         factor=wide(factor[None, :, None]),
         mean_lo=wide(0.9 * one),

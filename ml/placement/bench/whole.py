@@ -63,7 +63,7 @@ def plain(instance: Instance) -> Instance:
         slo_stated_ms=never,
         latency=replace(
             parts,
-            internal_ms=np.repeat(parts.internal_ms[:, :, :1], len(parts.buckets), axis=2),
+            own_ms=np.repeat(parts.own_ms[:, :, :1], len(parts.buckets), axis=2),
             network_weight=np.repeat(parts.network_weight[:, :, :1], len(parts.buckets), axis=2),
             factor=np.repeat(parts.factor[:, :, :1], len(parts.buckets), axis=2),
         ),
@@ -244,7 +244,7 @@ def _cost(one: Instance, today: Today) -> Floats:
     opened = one.policy.open_region_usd_per_hour + one.replica_usd[:, None] + moved
     took = one.latency.factor[:, :, 0][:, None] * (
         one.latency.network_weight[:, :, 0][:, None] * one.rtt_ms[: one.n_origins]
-        + one.latency.internal_ms[:, :, 0][:, None]
+        + one.latency.own_ms[:, :, 0][:, None]
     )
     per_gb = one.response_kb[:, None] * one.user_egress_usd
     per_gb = GB_PER_KB * (per_gb + one.request_kb[:, None] * one.policy.ingress_usd_per_gb)

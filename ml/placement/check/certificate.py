@@ -110,8 +110,6 @@ class _Plan:
 
     plan_id: str
     fleet: Fleet
-    calls_ms: Floats
-    """Time on calls of a request served in each region, ``(S, R)``."""
     callers_usd: Floats
     """$ per hour and ms that callers' clients lose, ``(S, C)``; NaN where nobody asks."""
     onward_usd: Floats
@@ -135,14 +133,12 @@ def certificate_tables(
         _Plan(
             recommended,
             solution.fleet,
-            solution.fleet.dependency_ms,
             solution.clients.caller_usd,
             solution.clients.onward_usd,
         ),
         _Plan(
             plan_id(input_hash, config_hash, "current"),
             solution.today_fleet,
-            solution.today.dependency_ms,
             unknown,
             blank,
         ),
@@ -239,8 +235,13 @@ def served_rps(instance: Instance, space: SetSpace, fleet: Fleet) -> Floats:
 
 
 def _onward(instance: Instance, plan: _Plan) -> pd.DataFrame:
-    every = np.ones_like(plan.calls_ms, dtype=bool)
-    values = {"calls_ms": plan.calls_ms, "onward_usd_per_rps": plan.onward_usd}
+    held = plan.fleet.clients
+    every = np.ones_like(held.dependency_ms, dtype=bool)
+    values = {
+        "calls_ms": held.dependency_ms,
+        "calls_variance_ms2": held.dependency_variance,
+        "onward_usd_per_rps": plan.onward_usd,
+    }
     return _long(instance, plan, every, values)
 
 

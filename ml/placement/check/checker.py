@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ml.placement.check.checker_parts import calls_time, judge, moving_usd, peak_shares, shares
+from ml.placement.check.checker_parts import (
+    Time,
+    calls_time,
+    judge,
+    moving_usd,
+    peak_shares,
+    shares,
+)
 from ml.placement.problem.instance import Floats, Instance
 
 _TOLERANCE_SHARE = 1e-9
@@ -30,8 +37,7 @@ class _Service:
     run_usd: float = 0.0
     bill_usd: float = 0.0
     instances: dict[int, int] = field(default_factory=dict)
-    answer_ms: list[float] = field(default_factory=list)
-    calls_ms: list[float] = field(default_factory=list)
+    answers: list[Time] = field(default_factory=list)
     slo_share: float = 1.0
     served: float = 1.0
     mean_ms: float = 0.0
@@ -56,7 +62,6 @@ class CheckReport:
 class _Context:
     """Today's plan as the checker itself finds it."""
 
-    calls_ms: list[list[float]]
     served: list[float]
     run_usd: list[float]
     mean_ms: list[float]
@@ -86,7 +91,6 @@ def check_plan(
     now = today if today is not None else [np.flatnonzero(c).tolist() for c in instance.current]
     base = _walk(instance, now, None)
     context = _Context(
-        [b.calls_ms for b in base],
         [b.served for b in base],
         [b.run_usd for b in base],
         [b.mean_ms for b in base],
@@ -273,16 +277,14 @@ def _answer(
 ) -> None:
     """Fill what ``s`` needs and costs, and how long its callers wait."""
     one = found[s]
-    answers = {e: found[int(instance.edges.callee[e])].answer_ms for e in calls}
-    one.calls_ms = calls_time(instance, calls, answers)
-    before = context.calls_ms[s] if context else one.calls_ms
-    shift = [a - b for a, b in zip(one.calls_ms, before, strict=True)]
+    answers = {e: found[int(instance.edges.callee[e])].answers for e in calls}
+    waits = calls_time(instance, calls, answers)
     floor = context.served[s] if context and instance.policy.keep_loss_survival else 0.0
     floor = floor if instance.current[s].any() else 0.0
-    judged = judge(instance, s, regions, demand, shift, floor)
+    judged = judge(instance, s, regions, demand, waits, floor)
     one.instances, one.slo_share, one.served = judged.instances, judged.slo_share, judged.served
     one.mean_ms = judged.mean_ms
-    one.answer_ms, one.run_usd = judged.answer_ms, judged.usd
+    one.answers, one.run_usd = judged.answers, judged.usd
     one.cost_usd = judged.usd + judged.extra_usd
     one.bill_usd = judged.bill_usd
     if context:

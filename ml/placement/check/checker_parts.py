@@ -12,7 +12,11 @@ import numpy as np
 from ml.placement.problem.instance import Floats, Instance
 
 _EPS = 1e-9
+# The 95 % quantile of a standard normal.
+_Z95 = 1.6448536269514722
 
+Time = tuple[float, float]
+"""Mean and variance, ms and ms²."""
 Demand = tuple[list[Floats], list[float], list[float]]
 """By client: peak by hour, mean, mean of those who wait."""
 
@@ -32,8 +36,8 @@ class Judged:
     served: float
     mean_ms: float
     """Over all clients by their requests."""
-    answer_ms: list[float]
-    """Mean answer time to a caller in each region."""
+    answers: list[Time]
+    """Answer time to a caller in each region."""
 
 
 def shares(instance: Instance, client: int, regions: Sequence[int]) -> dict[int, float]:
@@ -65,19 +69,29 @@ def peak_shares(instance: Instance, client: int, regions: Sequence[int]) -> dict
 
 
 def calls_time(
-    instance: Instance, calls: Sequence[int], answers: Mapping[int, list[float]]
-) -> list[float]:
+    instance: Instance, calls: Sequence[int], answers: Mapping[int, list[Time]]
+) -> list[Time]:
     """Return the time on calls by region: the slowest of each stage, stages one after another."""
     out = []
     for q in range(instance.n_regions):
-        stages: dict[int, float] = {}
+        stages: dict[int, Time] = {}
         for e in calls:
             if not instance.edges.is_async[e]:
-                stage, took = int(instance.edges.stage[e]), answers[e][q]
-                took *= float(instance.edges.factor[e])
-                stages[stage] = max(stages.get(stage, 0.0), took)
-        out.append(math.fsum(stages.values()))
+                stage, took = int(instance.edges.stage[e]), _called(instance, e, answers[e][q])
+                if took[0] > stages.get(stage, (0.0, 0.0))[0]:
+                    stages[stage] = took
+        slowest = list(stages.values())
+        out.append((math.fsum(m for m, _ in slowest), math.fsum(v for _, v in slowest)))
     return out
+
+
+def _called(instance: Instance, e: int, answer: Time) -> Time:
+    """Return what a call takes of its caller's time, which some requests may not make at all."""
+    factor, (mean, variance) = float(instance.edges.factor[e]), answer
+    if factor < 1 and float(instance.edges.calls[e]) < 1:
+        second = factor * (variance + mean**2)
+        return factor * mean, second - (factor * mean) ** 2
+    return factor * mean, factor**2 * variance
 
 
 def moving_usd(instance: Instance, s: int, regions: Sequence[int], run_usd: float) -> float:
@@ -101,7 +115,7 @@ def judge(
     s: int,
     regions: Sequence[int],
     demand: Demand,
-    shift: list[float],
+    calls: list[Time],
     floor: float,
 ) -> Judged:
     """Return instances, cost, objective and survival of one service in ``regions``."""
@@ -122,7 +136,7 @@ def judge(
     total = math.fsum(demand[1])
     enough = _served(lost, least, rate * policy.saturation, total) >= floor - _EPS
     needed = least if enough and not instance.loss_proof[s] else proof
-    instances, share = _objective(instance, s, regions, demand, shift, load, needed)
+    instances, share = _objective(instance, s, regions, demand, calls, load, needed)
     served = _served(lost, instances, rate * policy.saturation, total)
     usd = len(regions) * policy.open_region_usd_per_hour
     usd += (len(regions) - 1) * float(instance.replica_usd[s])
@@ -138,17 +152,15 @@ def judge(
     bill = usd
     for client, rps in enumerate(demand[2]):
         for r, part in shares(instance, client, regions).items() if rps else ():
-            way = _time(instance, s, client, r, cell[r], shift[r])
+            way = _time(instance, s, client, r, cell[r], calls[r])
             usd += 3600.0 * float(instance.usd_per_request_ms[s]) * rps * part * way
     answers = []
     for q in range(instance.n_regions):
         client = instance.n_origins + q
         parts = shares(instance, client, regions).items()
-        answers.append(
-            math.fsum(p * _time(instance, s, client, r, cell[r], shift[r]) for r, p in parts)
-        )
+        answers.append(_mixed(instance, s, client, dict(parts), cell, calls))
     took = math.fsum(
-        rps * part * _time(instance, s, client, r, cell[r], shift[r])
+        rps * part * _time(instance, s, client, r, cell[r], calls[r])
         for client, rps in enumerate(demand[1])
         for r, part in (shares(instance, client, regions).items() if rps else ())
     )
@@ -215,11 +227,43 @@ def _bucket(instance: Instance, utilisation: float) -> int:
     return min(bisect.bisect_left(edges, utilisation - _EPS), len(edges) - 1)
 
 
-def _time(instance: Instance, s: int, client: int, r: int, bucket: int, shift: float) -> float:
+def _time(instance: Instance, s: int, client: int, r: int, bucket: int, calls: Time) -> float:
     parts = instance.latency
     way = float(parts.network_weight[s, r, bucket]) * float(instance.rtt_ms[client, r])
-    inside = max(0.0, float(parts.internal_ms[s, r, bucket]) + shift)
+    inside = max(0.0, float(parts.own_ms[s, r, bucket]) + calls[0])
     return (way + inside) * float(parts.factor[s, r, bucket])
+
+
+def _mixed(
+    instance: Instance,
+    s: int,
+    client: int,
+    parts: Mapping[int, float],
+    cell: Mapping[int, int],
+    calls: list[Time],
+) -> Time:
+    """Return mean and variance of an answer that one of several regions gives."""
+    took = {r: _time(instance, s, client, r, cell[r], calls[r]) for r in parts}
+    mean = math.fsum(part * took[r] for r, part in parts.items())
+    variance = 0.0
+    for r, part in parts.items():
+        own = float(instance.latency.own_variance[s, r, cell[r]])
+        inside = (0.0 if math.isnan(own) else own) + calls[r][1]
+        factor = float(instance.latency.factor[s, r, cell[r]])
+        variance += part * (factor**2 * inside + (took[r] - mean) ** 2)
+    return mean, variance
+
+
+def _p95(instance: Instance, s: int, client: int, r: int, bucket: int, calls: Time) -> float:
+    """Return the upper bound of the p95: the way does not vary, the time inside is lognormal."""
+    parts = instance.latency
+    way = float(parts.network_weight[s, r, bucket]) * float(instance.rtt_ms[client, r])
+    inside = max(0.0, float(parts.own_ms[s, r, bucket]) + calls[0])
+    own = float(parts.own_variance[s, r, bucket])
+    if inside > 0 and not math.isnan(own):
+        spread = min(_Z95, math.sqrt(math.log(1.0 + (own + calls[1]) / inside**2)))
+        inside = math.exp(math.log(inside) - spread**2 / 2 + _Z95 * spread)
+    return (way + inside) * float(parts.factor[s, r, bucket] * parts.p95_hi[s, r, bucket])
 
 
 def _objective(
@@ -227,7 +271,7 @@ def _objective(
     s: int,
     regions: Sequence[int],
     demand: Demand,
-    shift: list[float],
+    calls: list[Time],
     load: dict[int, float],
     needed: dict[int, int],
 ) -> tuple[dict[int, int], float]:
@@ -243,8 +287,7 @@ def _objective(
         for client, rps in enumerate(demand[1]):
             for r, part in shares(instance, client, regions).items() if rps else ():
                 cell = _bucket(instance, load[r] / (instances[r] * rate))
-                high = float(instance.latency.p95_hi[s, r, cell])
-                if _time(instance, s, client, r, cell, shift[r]) * high <= limit:
+                if _p95(instance, s, client, r, cell, calls[r]) <= limit:
                     good += rps * part
         return good / total
 

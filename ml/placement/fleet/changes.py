@@ -23,6 +23,7 @@ from ml.placement.fleet.fleet import (
     SECONDS_PER_HOUR,
     Fleet,
     answer_times,
+    call_times,
     loads_of,
     slowest_calls,
 )
@@ -32,6 +33,10 @@ from ml.placement.problem.slots import Clients, one_set_each
 from ml.placement.problem.subsets import SetSpace
 
 _CELLS_PER_CHUNK = 6_000_000
+_OF_CLIENTS = (
+    *("peak_rps", "mean_rps", "wait_usd", "egress_usd", "dependency_ms"),
+    "dependency_variance",
+)
 Change = tuple[Ints, Ints]
 """Services that move, and the numbers of their new sets."""
 
@@ -77,26 +82,31 @@ class Changes:
         base, chosen = self.base, self.base.chosen.copy()
         chosen[services] = plans
         clients = {k.name: getattr(base.clients, k.name) for k in fields(Clients)}
-        for name in ("peak_rps", "mean_rps", "wait_usd", "egress_usd", "dependency_ms"):
+        for name in _OF_CLIENTS:
             clients[name] = clients[name].copy()
         found = {k.name: getattr(base.assessed, k.name).copy() for k in fields(Assessed)}
-        answers, dependency = base.answer_ms.copy(), base.dependency_ms.copy()
+        answers = np.stack((base.answer_ms, base.answer_variance))
         slowest = base.is_slowest.copy()
         for part in parts:
             s = part.service
-            for name in ("peak_rps", "mean_rps", "wait_usd", "egress_usd", "dependency_ms"):
+            for name in _OF_CLIENTS:
                 clients[name][s] = getattr(part.clients, name)
             for name, values in found.items():
                 values[s] = getattr(part.found, name)
-            answers[s], dependency[s] = part.answers, part.dependency
+            answers[:, s] = part.answers
             slowest[part.slowest[0]] = part.slowest[1]
-        return Fleet(chosen, Clients(**clients), Assessed(**found), answers, dependency, slowest)
+        return Fleet(chosen, Clients(**clients), Assessed(**found), answers[0], answers[1], slowest)
 
     @cached_property
     def _loads(self) -> tuple[Floats, Floats]:
         """Peak ``(S, R, H)`` and mean ``(S, R)`` load of every service at the base."""
         n, clients = np.arange(self.instance.n_services), self.base.clients
         return loads_of(self.space, self.base.chosen, clients.peak_rps, clients.mean_rps, n)
+
+    @cached_property
+    def _answers(self) -> Floats:
+        """Mean and variance of every service's answers at the base, ``(2, S, R)``."""
+        return np.stack((self.base.answer_ms, self.base.answer_variance))
 
     def _chunks(self, changes: Sequence[Change]) -> list[tuple[int, int]]:
         per_row = int(np.prod(self.base.clients.peak_rps.shape[1:]))
@@ -114,7 +124,7 @@ class Changes:
         parts: list[Part] = []
         differs = np.zeros_like(moved)
         where = np.full(moved.shape, -1, dtype=np.int64)
-        told = [np.zeros((0, self.instance.n_regions))]
+        told = [np.zeros((2, 0, self.instance.n_regions))]
         count = 0
         for services, e in zip(
             reversed(self.instance.layers), reversed(self.instance.layer_edges), strict=True
@@ -127,10 +137,10 @@ class Changes:
             part = self._assess(b, services[at], chosen, flow, waits[b, at], e, where, told)
             parts.append(part)
             s = part.service
-            is_new = (part.answers != self.base.answer_ms[s]).any(axis=1)
+            is_new = (part.answers != self._answers[:, s]).any(axis=(0, 2))
             differs[b[is_new], s[is_new]] = True
             where[b[is_new], s[is_new]] = count + np.arange(int(is_new.sum()))
-            told.append(part.answers[is_new])
+            told.append(part.answers[:, is_new])
             count += int(is_new.sum())
         return parts
 
@@ -231,34 +241,34 @@ class Changes:
         told: list[Floats],
     ) -> Part:
         base = self.base
-        dependency, shift = base.dependency_ms[s], base.clients.dependency_ms[s]
+        held = base.clients
+        calls = np.stack((held.dependency_ms[s], held.dependency_variance[s]))
         slowest: tuple[Ints, Flags] = (np.zeros(0, dtype=np.int64), base.is_slowest[:0])
         if waits.any():
             at = np.flatnonzero(waits)
-            dependency[at], slowest = self._wait(b[at], s[at], e, where, np.concatenate(told))
-            shift[at] = dependency[at] - self.today.dependency_ms[s[at]]
+            known = np.concatenate(told, axis=1)
+            calls[:, at], slowest = self._wait(b[at], s[at], e, where, known)
         row = flow.row[b, s]
         own = np.flatnonzero(row >= 0)
-        clients = [base.clients.peak_rps[s], base.clients.mean_rps[s]]
-        clients += [base.clients.wait_usd[s], base.clients.egress_usd[s]]
+        clients = [held.peak_rps[s], held.mean_rps[s], held.wait_usd[s], held.egress_usd[s]]
         for values, fresh in zip(
             clients, (flow.peak, flow.mean, flow.wait, flow.egress), strict=True
         ):
             values[own] = fresh[row[own]]
         peak, mean, wait, egress = clients
-        nothing = np.zeros_like(shift)
-        seen = Clients(peak, mean, wait, np.zeros_like(mean), egress, nothing, shift)
+        nothing = np.zeros_like(calls[0])
+        seen = Clients(peak, mean, wait, np.zeros_like(mean), egress, nothing, *calls)
         one, today = rows_of(self.instance, s), today_of(self.today, s)
         every, plans = np.arange(len(s)), chosen[b, s]
         slots = one_set_each(one, self.space, seen, every, plans)
-        found = assess(one, slots, today, shift, nothing)
-        answers = answer_times(one, self.space, every, plans, found, shift)
-        return Part(b, s, plans, seen, found, answers, dependency, slowest)
+        found = assess(one, slots, today, calls[0], nothing)
+        answers = answer_times(one, self.space, every, plans, found, calls)
+        return Part(b, s, plans, seen, found, answers, slowest)
 
     def _wait(
         self, b: Ints, s: Ints, e: Ints, where: Ints, told: Floats
     ) -> tuple[Floats, tuple[Ints, Flags]]:
-        """Return the time on calls of (change, service) pairs, ``(n, R)``, and who decides it."""
+        """Return the time on calls of each (change, service), ``(2, n, R)``, and who decides it."""
         edges = self.instance.edges
         e = e[~edges.is_async[e]]
         first = np.searchsorted(edges.caller[e], s, side="left")
@@ -268,12 +278,11 @@ class Changes:
         one = e[np.repeat(first, count) + offset]
         callee = edges.callee[one]
         anew = where[b[owner], callee]
-        answers = self.base.answer_ms[callee]
-        answers[anew >= 0] = told[anew[anew >= 0]]
-        times = edges.factor[one][:, None] * answers
-        dependency = np.zeros((len(s), self.instance.n_regions))
-        is_slowest = slowest_calls(owner, edges.stage[one], times, dependency)
-        return dependency, (one, is_slowest)
+        answers = self._answers[:, callee]
+        answers[:, anew >= 0] = told[:, anew[anew >= 0]]
+        calls = np.zeros((2, len(s), self.instance.n_regions))
+        times = call_times(edges, one, answers)
+        return calls, (one, slowest_calls(owner, edges.stage[one], times, calls))
 
 
 def _nobody(base: Fleet) -> Reached:

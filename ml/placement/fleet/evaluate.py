@@ -91,8 +91,6 @@ class Today:
     """Largest mean latency that is no slowdown, infinite where none is judged, ``(S,)``."""
     home: Ints
     """Number of today's set; where none is known, of the best single region."""
-    dependency_ms: Floats
-    """Estimated time on calls today, ``(S, R)``; predictions hold it already."""
     pinned: Flags
     """Services that stay, because their rules and others' contradict each other, ``(S,)``."""
 
@@ -214,7 +212,7 @@ def assess(
         instance: The problem.
         slots: Sums over clients.
         today: Cost of moving and the survival that must not be lost.
-        dependency_ms: Change of the time on calls against today, ``(S, R)`` of the whole fleet.
+        dependency_ms: Time on calls, ``(S, R)`` of the whole fleet.
         onward_usd: Cost of the calls that one request per second leads to, ``(S, R)``.
     """
     services, region, used = slots.services, slots.region, slots.used
@@ -226,7 +224,7 @@ def assess(
     at = _bucket(instance, slots.mean / rate)
     parts = instance.latency
     weight = parts.network_weight[rows, region, at]
-    inside = np.maximum(0.0, parts.internal_ms[rows, region, at] + dependency_ms[rows, region])
+    inside = np.maximum(0.0, parts.own_ms[rows, region, at] + dependency_ms[rows, region])
     factor = np.where(used, parts.factor[rows, region, at], 0.0)
     slot_total = factor * (weight * slots.mean_rtt + inside * slots.mean)
     demand = slots.mean.sum(axis=2)

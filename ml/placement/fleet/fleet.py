@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ml.placement.fleet.evaluate import Assessed, Today, assess
-from ml.placement.problem.instance import Flags, Floats, Instance, Ints
+from ml.placement.problem.instance import Edges, Flags, Floats, Instance, Ints
 from ml.placement.problem.slots import Clients, one_set_each
 from ml.placement.problem.subsets import SetSpace
 
@@ -26,8 +26,8 @@ class Fleet:
     """With X = 1 set per service."""
     answer_ms: Floats
     """Mean answer time to a caller in each region, ``(S, R)``."""
-    dependency_ms: Floats
-    """Time that a request served in each region spends on calls, ``(S, R)``."""
+    answer_variance: Floats
+    """Its variance, ms², ``(S, R)``."""
     is_slowest: Flags
     """Whether an edge decides how long its stage takes, by caller region, ``(E, R)``."""
 
@@ -37,9 +37,7 @@ class Fleet:
         return np.rint(self.assessed.total[:, 0] * MICRO).astype(np.int64)
 
 
-def evaluate_fleet(
-    instance: Instance, space: SetSpace, chosen: Ints, today: Today, *, is_today: bool = False
-) -> Fleet:
+def evaluate_fleet(instance: Instance, space: SetSpace, chosen: Ints, today: Today) -> Fleet:
     """Return what follows from one region set per service.
 
     Args:
@@ -47,25 +45,23 @@ def evaluate_fleet(
         space: Region sets.
         chosen: Number of the set of each service, ``(S,)``.
         today: What to compare with.
-        is_today: The predictions hold today's calls: take no change of their time.
     """
     layers = instance.layers
     clients = _flows(instance, space, chosen)
     n, regions = instance.n_services, instance.n_regions
-    dependency, shift = np.zeros((n, regions)), np.zeros((n, regions))
-    answers = np.zeros((n, regions))
+    calls, answers = np.zeros((2, n, regions)), np.zeros((2, n, regions))
     slowest = np.zeros((len(instance.edges.caller), regions), dtype=bool)
-    clients = replace(clients, dependency_ms=shift)
+    clients = replace(clients, dependency_ms=calls[0], dependency_variance=calls[1])
     parts: list[tuple[Ints, Assessed]] = []
     for services, e in zip(reversed(layers), reversed(instance.layer_edges), strict=True):
-        _wait_for_calls(instance, e, answers, dependency, slowest)
-        if not is_today:
-            shift[services] = dependency[services] - today.dependency_ms[services]
+        _wait_for_calls(instance, e, answers, calls, slowest)
         slots = one_set_each(instance, space, clients, services, chosen[services])
-        found = assess(instance, slots, today, shift, clients.onward_usd)
-        answers[services] = answer_times(instance, space, services, chosen[services], found, shift)
+        found = assess(instance, slots, today, clients.dependency_ms, clients.onward_usd)
+        answers[:, services] = answer_times(
+            instance, space, services, chosen[services], found, calls
+        )
         parts.append((services, found))
-    return Fleet(chosen.copy(), clients, _joined(parts), answers, dependency, slowest)
+    return Fleet(chosen.copy(), clients, _joined(parts), answers[0], answers[1], slowest)
 
 
 def _flows(instance: Instance, space: SetSpace, chosen: Ints) -> Clients:
@@ -102,7 +98,7 @@ def _flows(instance: Instance, space: SetSpace, chosen: Ints) -> Clients:
         usd = edges.request_kb[e][:, None, None] * out + edges.response_kb[e][:, None, None] * out.T
         np.add.at(egress, (callee, calling), hourly * calls[:, :, None] * usd)
     nothing = np.zeros((n, regions))
-    return Clients(peak, mean, wait, np.zeros(shape), egress, nothing, nothing)
+    return Clients(peak, mean, wait, np.zeros(shape), egress, nothing, nothing, nothing)
 
 
 def loads_of(
@@ -129,37 +125,51 @@ def loads_of(
 
 
 def _wait_for_calls(
-    instance: Instance, calls: Ints, answers: Floats, dependency: Floats, slowest: Flags
+    instance: Instance, e: Ints, answers: Floats, calls: Floats, slowest: Flags
 ) -> None:
-    """Fill the time on ``calls`` of one layer: the slowest of each stage, stages in a row."""
+    """Fill mean and variance of the time on calls ``e`` of one layer, ``(2, S, R)``."""
     edges = instance.edges
-    e = calls[~edges.is_async[calls]]
-    if not e.size:
-        return
-    times = edges.factor[e][:, None] * answers[edges.callee[e]]
-    slowest[e] = slowest_calls(edges.caller[e], edges.stage[e], times, dependency)
+    e = e[~edges.is_async[e]]
+    if e.size:
+        times = call_times(edges, e, answers[:, edges.callee[e]])
+        slowest[e] = slowest_calls(edges.caller[e], edges.stage[e], times, calls)
 
 
-def slowest_calls(owner: Ints, stage: Ints, times: Floats, dependency: Floats) -> Flags:
-    """Add the slowest call of each stage to ``dependency``; return which calls those are.
+def call_times(edges: Edges, e: Ints, answers: Floats) -> Floats:
+    """Return mean and variance of the time that a caller's request spends on each call.
 
     Args:
-        owner: Row of ``dependency`` that makes the call; calls are sorted by owner and stage.
+        edges: All calls.
+        e: The calls asked for, ``(n,)``.
+        answers: Mean and variance of what their callees answer, ``(2, n, R)``.
+    """
+    own, coin = edges.spread[e].T[..., None]
+    mean = edges.factor[e][:, None] * answers[0]
+    return np.stack((mean, own * answers[1] + coin * answers[0] ** 2))
+
+
+def slowest_calls(owner: Ints, stage: Ints, times: Floats, total: Floats) -> Flags:
+    """Add the slowest call of each stage to ``total``; return which calls those are.
+
+    Args:
+        owner: Row of ``total`` that makes the call; calls are sorted by owner and stage.
         stage: Calls of one stage are made at once, stages follow each other.
-        times: Time of each call by region of the caller, ``(n, R)``.
-        dependency: Grows, ``(rows, R)``.
+        times: Mean and variance of each call by region of the caller, ``(2, n, R)``.
+        total: Grows, ``(2, rows, R)``.
     """
     # Calls are sorted by owner and stage: a new group starts where either changes.
     new = np.ones(len(owner), dtype=bool)
     new[1:] = (np.diff(owner) != 0) | (np.diff(stage) != 0)
     group = np.cumsum(new) - 1
     starts = np.flatnonzero(new)
-    longest = np.maximum.reduceat(times, starts, axis=0)
-    np.add.at(dependency, owner[starts], longest)
-    is_longest = times >= longest[group]
+    longest = np.maximum.reduceat(times[0], starts, axis=0)
+    is_longest = times[0] >= longest[group]
     # Of several equally slow calls only the first counts, so that weights add up to one.
     before = np.cumsum(is_longest, axis=0) - is_longest
-    return np.asarray(is_longest & (before == before[starts][group]))
+    found: Flags = np.asarray(is_longest & (before == before[starts][group]))
+    np.add.at(total[0], owner[starts], longest)
+    np.add.at(total[1], owner, np.where(found, times[1], 0.0))
+    return found
 
 
 def answer_times(
@@ -168,18 +178,31 @@ def answer_times(
     services: Ints,
     chosen: Ints,
     found: Assessed,
-    shift: Floats,
+    calls: Floats,
 ) -> Floats:
-    """Return the mean answer time of ``services`` to a caller in each region, ``(n, R)``, ms."""
+    """Return mean and variance of the answer time of ``services``, ms and ms², ``(2, n, R)``.
+
+    Args:
+        instance: The problem.
+        space: Region sets.
+        services: Rows of ``calls`` and of the predictions.
+        chosen: Number of each set, ``(n,)``.
+        found: What follows from it.
+        calls: Mean and variance of the time on calls, ``(2, rows, R)``.
+    """
     share = space.share[space.slot_row[chosen]][:, :, instance.n_origins :]
     region, at = space.slot_region[chosen], found.bucket[:, 0]
     rows, parts = services[:, None], instance.latency
     rtt = instance.rtt_ms[instance.n_origins :].T[region]
-    inside = np.maximum(0.0, parts.internal_ms[rows, region, at] + shift[rows, region])
-    times = parts.factor[rows, region, at][..., None] * (
+    factor = parts.factor[rows, region, at]
+    inside = np.maximum(0.0, parts.own_ms[rows, region, at] + calls[0, rows, region])
+    times = factor[..., None] * (
         parts.network_weight[rows, region, at][..., None] * rtt + inside[..., None]
     )
-    return np.asarray((share * times).sum(axis=1))
+    mean = (share * times).sum(axis=1)
+    own = np.nan_to_num(parts.own_variance[rows, region, at]) + calls[1, rows, region]
+    spread = (factor**2 * own)[..., None] + (times - mean[:, None]) ** 2
+    return np.stack((mean, (share * spread).sum(axis=1)))
 
 
 def _joined(parts: list[tuple[Ints, Assessed]]) -> Assessed:
@@ -198,7 +221,7 @@ def describe_today(instance: Instance, space: SetSpace) -> tuple[Today, Fleet]:
     """
     n = instance.n_services
     home = np.array([_home(instance, space, s) for s in range(n)], dtype=np.int64)
-    first = evaluate_fleet(instance, space, home, nothing_to_compare(instance, home), is_today=True)
+    first = evaluate_fleet(instance, space, home, nothing_to_compare(instance, home))
     floor = np.zeros(n)
     has_today: Flags = np.asarray(instance.current.any(axis=1))
     if instance.policy.keep_loss_survival:
@@ -214,8 +237,8 @@ def describe_today(instance: Instance, space: SetSpace) -> tuple[Today, Fleet]:
         is_judged, instance.policy.slowdown_factor, np.inf
     )
     nobody = np.zeros(n, dtype=bool)
-    today = Today(move, floor, slowest, home, first.dependency_ms, nobody)
-    return today, evaluate_fleet(instance, space, home, today, is_today=True)
+    today = Today(move, floor, slowest, home, nobody)
+    return today, evaluate_fleet(instance, space, home, today)
 
 
 def nothing_to_compare(instance: Instance, home: Ints) -> Today:
@@ -223,7 +246,7 @@ def nothing_to_compare(instance: Instance, home: Ints) -> Today:
     shape = (instance.n_services, instance.n_regions)
     free = np.zeros(shape[0], dtype=bool)
     never = np.full(shape[0], np.inf)
-    return Today(np.zeros(shape), np.zeros(shape[0]), never, home, np.zeros(shape), free)
+    return Today(np.zeros(shape), np.zeros(shape[0]), never, home, free)
 
 
 def migration_usd(instance: Instance) -> Floats:

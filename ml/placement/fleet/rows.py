@@ -40,7 +40,7 @@ class Part:
     clients: Clients
     found: Assessed
     answers: Floats
-    dependency: Floats
+    """Mean and variance, ``(2, n, R)``."""
     slowest: tuple[Ints, Flags]
 
 

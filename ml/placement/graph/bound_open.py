@@ -32,8 +32,8 @@ def relaxed_of(solution: Solution) -> Relaxed:
     every = np.arange(instance.n_services)
     usable = usable_sets(instance, space, today, table, demand)
     usable[stays, today.home[stays]] = True
-    shift, _ = fastest_answers(instance, space, today, usable)
-    usable &= reachable_objectives(instance, space, demand, shift)
+    least, _ = fastest_answers(instance, space, usable)
+    usable &= reachable_objectives(instance, space, demand, least)
     usable[instance.is_fixed] = False
     usable[stays, today.home[stays]] = True
     usable[every, fleet.chosen] = True
@@ -47,7 +47,7 @@ def relaxed_of(solution: Solution) -> Relaxed:
     base = Relaxed(
         instance, space, demand, sizes,
         buckets_of(instance, space, demand), usable, own + count * instance.move_rent_usd, count,
-        instance.latency.internal_ms - today.dependency_ms[:, :, None], theta,
+        instance.latency.own_ms, theta,
         _worths(instance, theta, demand), np.zeros(0),
     )  # fmt: skip
     return replace(base, scale=_scale(base, solution))

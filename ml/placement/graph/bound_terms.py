@@ -14,6 +14,7 @@ from ml.placement.fleet.evaluate import Today
 from ml.placement.fleet.pricing import PlanTable
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.subsets import SetSpace
+from ml.placement.problem.tail import inside_p95
 from ml.placement.problem.terms import kg_per_vcpu_hour
 
 _SLACK = 1e-8
@@ -155,10 +156,8 @@ def _bucket(instance: Instance, utilisation: Floats) -> Ints:
     return np.asarray(np.minimum(found, len(edges) - 1))
 
 
-def fastest_answers(
-    instance: Instance, space: SetSpace, today: Today, may_use: Flags
-) -> tuple[Floats, Floats]:
-    """Return the least change of the time on calls, and the least answer time, ``(S, R)`` each.
+def fastest_answers(instance: Instance, space: SetSpace, may_use: Flags) -> tuple[Floats, Floats]:
+    """Return the least time on calls, and the least answer time, ``(S, R)`` each.
 
     Callees first: a callee answers from the set, and at the utilisation, that suits the caller.
     """
@@ -176,16 +175,15 @@ def fastest_answers(
             times = edges.factor[sync][:, None] * answers[edges.callee[sync]]
             longest = np.maximum.reduceat(times, starts, axis=0)
             np.add.at(least, edges.caller[sync[starts]], longest)
-        shift = least[services] - today.dependency_ms[services]
-        for s, change in zip(services, shift, strict=True):
-            inside = np.maximum(0.0, parts.internal_ms[s] + change[:, None])
+        for s in services:
+            inside = np.maximum(0.0, parts.own_ms[s] + least[s][:, None])
             time = parts.factor[s][:, None] * (
                 parts.network_weight[s][:, None] * rtt[:, :, None] + inside[:, None]
             )
             by_row = space.share[:, instance.n_origins :][:-1] * time.min(axis=2)[space.row_region]
             total = np.vstack((by_row, np.zeros(regions)))[space.slot_row].sum(axis=1)
             answers[s] = np.where(may_use[s][:, None], total, np.inf).min(axis=0)
-    return least - today.dependency_ms, answers
+    return least, answers
 
 
 def usable_sets(
@@ -199,16 +197,21 @@ def usable_sets(
 
 
 def reachable_objectives(
-    instance: Instance, space: SetSpace, demand: Demand, shift: Floats
+    instance: Instance, space: SetSpace, demand: Demand, least: Floats
 ) -> Flags:
-    """Return sets that meet the objective with callers where that is easiest, ``(S, P)``."""
+    """Return sets that meet the objective with callers where that is easiest, ``(S, P)``.
+
+    The p95 of a time falls with neither its mean nor its variance, so it is no lower anywhere than
+    with the least time on calls ``(S, R)``, and calls that all take the same.
+    """
     policy, edges = instance.policy, instance.edges
     n = instance.n_services
     ok = np.ones((n, len(space.sets)), dtype=bool)
     hard = ~np.isnan(instance.slo_ms) & (policy.elastic_slo_usd_per_request is None)
     parts = instance.latency
     for s in np.flatnonzero(hard & (demand.mean > 0)):
-        inside = np.maximum(0.0, parts.internal_ms[s] + shift[s][:, None] - _SLACK)
+        mean = np.maximum(0.0, parts.own_ms[s] + least[s][:, None] - _SLACK)
+        inside = inside_p95(mean, parts.own_variance[s])
         network = parts.network_weight[s] * instance.rtt_ms[:, :, None]
         bound = (network + inside) * (parts.factor[s] * parts.p95_hi[s])
         within = (bound <= instance.slo_stated_ms[s] * (1 + _SLACK)).any(axis=2)

@@ -23,7 +23,8 @@ from ml.placement.fleet.fleet import GB_PER_KB, SECONDS_PER_HOUR
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 
 PROBLEM = (
-    "call graph with every call a stage of its own, least-cost routing of users and calls, "
+    "call graph with every call a stage of its own, what its callee waits for in turn as under "
+    "today's plan, least-cost routing of users and calls, "
     "fractional instances sized for the peak of a service's whole demand; residency, least and "
     "largest number of regions and capacity hold; no objective, no survival of a loss, no moves"
 )
@@ -108,7 +109,7 @@ def graph_problem(instance: Instance) -> GraphProblem:
     parts, at = instance.latency, int(np.searchsorted(instance.latency.buckets, 0.5))
     worth = SECONDS_PER_HOUR * instance.usd_per_request_ms
     factor = parts.factor[:, :, at]
-    inside = worth[:, None] * factor * parts.internal_ms[:, :, at]
+    inside = worth[:, None] * factor * (parts.own_ms + parts.calls_ms)[:, :, at]
     allowed, least, most = _rules_on_regions(instance)
     hourly = SECONDS_PER_HOUR * GB_PER_KB
     waited = np.where(edges.is_async, 0.0, edges.factor / edges.calls)

@@ -57,6 +57,7 @@ class UserClients:
             hourly * mean[:, :, None] * per_gb[:, None, :],
             nothing,
             nothing,
+            nothing,
         )
 
 
@@ -106,7 +107,7 @@ def listed_slots(instance: Instance, clients: Clients, services: Ints, regions: 
     member[np.nonzero(used)[0], regions[used]] = True
     rows = np.arange(n)[:, None]
     egress = clients.egress_usd.transpose(0, 2, 1)[rows, at]
-    within = meets_slo(instance, services, clients.dependency_ms)
+    within = meets_slo(instance, services, clients.dependency_ms, clients.dependency_variance)
     ok = within[:, : rtt.shape[2]].transpose(0, 2, 1, 3)[rows, at]
     mean = clients.mean_rps[:, None, :]
     wait, caller = clients.wait_usd[:, None, :], clients.caller_usd[:, None, :]

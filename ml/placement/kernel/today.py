@@ -122,7 +122,7 @@ def plain_today(instance: Instance, source: Source) -> Today:
     nothing = np.broadcast_to(0.0, shape)
     nobody = np.zeros(n, dtype=bool)
     home = np.zeros(n, dtype=np.int64)
-    free = Today(nothing, np.zeros(n), np.full(n, np.inf), home, nothing, nobody)
+    free = Today(nothing, np.zeros(n), np.full(n, np.inf), home, nobody)
     first = judge_sets(instance, source, free, sets)
     policy, has_today = instance.policy, instance.current.any(axis=1)
     floor = np.where(has_today & policy.keep_loss_survival, first.served_share, 0.0)

@@ -35,18 +35,35 @@ class Edges:
     request_kb: Floats
     response_kb: Floats
 
+    @cached_property
+    def spread(self) -> Floats:
+        """What a call adds to its caller's variance: of the callee's variance and squared mean.
+
+        A call that not every request makes adds the variance of that coin, ``(E, 2)``.
+        """
+        is_coin = (self.calls < 1) & (self.factor < 1)
+        own = np.where(is_coin, self.factor, self.factor**2)
+        coin = np.where(is_coin, self.factor * (1.0 - self.factor), 0.0)
+        return np.stack((own, coin), axis=1)
+
 
 @dataclass(frozen=True)
 class Latency:
     """Predicted parts of the latency by service, region and utilisation bucket, ``(S, R, B)``."""
 
     buckets: Floats
-    internal_ms: Floats
+    own_ms: Floats
+    """Own work and queue; the time on calls comes on top, as the plan has it."""
+    calls_ms: Floats
+    """Time on calls as the model sees today's plan; a plan's own takes its place."""
+    own_variance: Floats
+    """Variance of the own time, ms²; NaN where nobody knows: the p95 is then a multiple."""
     network_weight: Floats
     factor: Floats
     mean_lo: Floats
     mean_hi: Floats
     p95: Floats
+    """Factor on the p95 that mean and variance give; p95 over mean without a variance."""
     p95_hi: Floats
 
 

@@ -42,12 +42,15 @@ class _Notes:
         self.rows.append((code, scope, detail))
 
 
-def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) -> Instance:
+def read_instance(
+    features: Features, candidates: pd.DataFrame, calls: pd.DataFrame, policy: Policy
+) -> Instance:
     """Return the placement problem that the warehouse and the latency stage describe.
 
     Args:
         features: Reader of the feature tables.
         candidates: Rows of ``latency_candidates``.
+        calls: Rows of ``latency_calls``; a call that is not there keeps its traced factor.
         policy: Weights and rules.
 
     Raises:
@@ -66,7 +69,7 @@ def read_instance(features: Features, candidates: pd.DataFrame, policy: Policy) 
     own = own[own["service_id"].isin(service_ids)]
     origin_ids = tuple(sorted(own["origin_id"].astype(str).unique()))
     mean, peak = _demand(own, service_ids, origin_ids, policy, notes)
-    edges = _edges(features.read("feat_placement__calls"), service_ids, notes)
+    edges = _edges(features.read("feat_placement__calls"), calls, service_ids, notes)
     rtt, egress = _pairs(
         features.read("feat_placement__region_pairs"), origin_ids, region_ids, notes
     )
@@ -140,7 +143,9 @@ def _demand(
     return mean.mean(axis=2), peak
 
 
-def _edges(calls: pd.DataFrame, service_ids: tuple[str, ...], notes: _Notes) -> Edges:
+def _edges(
+    calls: pd.DataFrame, learned: pd.DataFrame, service_ids: tuple[str, ...], notes: _Notes
+) -> Edges:
     caller = positions(service_ids, calls["caller_service_id"])
     callee = positions(service_ids, calls["callee_service_id"])
     broken = flag(calls, "is_broken")
@@ -151,7 +156,7 @@ def _edges(calls: pd.DataFrame, service_ids: tuple[str, ...], notes: _Notes) -> 
     stage = number(frame, "stage", 1.0).astype(np.int64)
     order = np.lexsort((callee, stage, caller))
     rate = number(frame, "calls_per_request")
-    factor = number(frame, "latency_factor")
+    factor = _factors(frame, learned)
     return Edges(
         caller=caller[order],
         callee=callee[order],
@@ -162,6 +167,19 @@ def _edges(calls: pd.DataFrame, service_ids: tuple[str, ...], notes: _Notes) -> 
         request_kb=number(frame, "request_kb", 0.0)[order],
         response_kb=number(frame, "response_kb", 0.0)[order],
     )
+
+
+def _factors(calls: pd.DataFrame, learned: pd.DataFrame) -> Floats:
+    """Return the factor that each call's history shows, as traced where it shows none."""
+    traced = number(calls, "latency_factor")
+    if learned.empty:
+        return traced
+    keys = ["caller_service_id", "callee_service_id"]
+    known = learned.set_index(keys)["latency_factor"]
+    found = number(
+        known.reindex(pd.MultiIndex.from_frame(calls[keys])).to_frame(), "latency_factor"
+    )
+    return np.where(np.isnan(found), traced, found)
 
 
 def _pairs(

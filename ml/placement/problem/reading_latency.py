@@ -60,7 +60,7 @@ def latency_parts(
         values[s[hit], r[hit], b[hit]] = number(candidates, column)[hit]
         return values
 
-    parts = [grid(c) for c in ("internal_ms", "network_weight", "residual_factor")]
+    parts = [grid(c) for c in ("internal_ms", "calls_ms", "network_weight", "residual_factor")]
     known: Flags = np.asarray(~np.isnan(np.stack(parts)).any(axis=(0, 3)))
     ratio = number(services, "p95_over_mean")[:, None, None]
     p95, p95_hi, hi = grid("p95_factor"), grid("p95_hi_factor"), grid("mean_hi_factor")
@@ -71,9 +71,11 @@ def latency_parts(
     )
     latency = Latency(
         buckets=buckets if len(buckets) else np.array([1.0]),
-        internal_ms=np.nan_to_num(parts[0]),
-        network_weight=np.nan_to_num(parts[1]),
-        factor=np.nan_to_num(parts[2]),
+        own_ms=np.nan_to_num(parts[0] - parts[1]),
+        calls_ms=np.nan_to_num(parts[1]),
+        own_variance=grid("own_sd_ms") ** 2,
+        network_weight=np.nan_to_num(parts[2]),
+        factor=np.nan_to_num(parts[3]),
         mean_lo=np.nan_to_num(grid("mean_lo_factor"), nan=1.0),
         mean_hi=np.nan_to_num(hi, nan=1.0),
         p95=np.nan_to_num(p95),
@@ -95,12 +97,14 @@ def physics_candidates(features: Features) -> pd.DataFrame:
             "region_id": known["region_id"],
             "utilization_bucket": 1.0,
             "internal_ms": parts[0] + parts[1] + parts[2],
+            "calls_ms": parts[1],
             "network_weight": 1.0,
             "residual_factor": 1.0,
             "mean_lo_factor": _PHYSICS_LO,
             "mean_hi_factor": _PHYSICS_HI,
             "p95_factor": np.nan,
             "p95_hi_factor": np.nan,
+            "own_sd_ms": np.nan,
             "interval_level": 0.8,
         }
     )

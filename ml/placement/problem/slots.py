@@ -8,6 +8,7 @@ import numpy as np
 
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.subsets import SetSpace
+from ml.placement.problem.tail import inside_p95
 
 _PRUNE_ABOVE_ROWS = 400
 
@@ -29,7 +30,9 @@ class Clients:
     onward_usd: Floats
     """$ per hour for the calls of one request per second served in the region, ``(S, R)``."""
     dependency_ms: Floats
-    """Change of the time spent on calls against today's plan, ``(S, R)``."""
+    """Time that a request served in each region spends on calls, ``(S, R)``."""
+    dependency_variance: Floats
+    """Its variance, ms², ``(S, R)``."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,24 @@ class Slots:
     """Demand whose p95 bound meets the objective, by utilisation bucket, ``(S, X, K, B)``."""
 
 
-def meets_slo(instance: Instance, services: Ints, dependency_ms: Floats) -> Floats:
+def meets_slo(
+    instance: Instance, services: Ints, dependency_ms: Floats, dependency_variance: Floats
+) -> Floats:
     """Return 1 where the p95 bound of (service, client, region, bucket) meets the objective.
 
     Args:
         instance: The problem.
         services: Services to judge, ``(n,)``.
-        dependency_ms: Change of the time spent on calls, ``(n, R)``.
+        dependency_ms: Time spent on calls, ``(n, R)``.
+        dependency_variance: Its variance, ms², ``(n, R)``.
 
     Returns:
         ``(n, C, R, B)``; 0 everywhere for a service without an objective.
     """
     parts = instance.latency
-    inside = np.maximum(0.0, parts.internal_ms[services] + dependency_ms[:, :, None])
+    mean = np.maximum(0.0, parts.own_ms[services] + dependency_ms[:, :, None])
+    variance = parts.own_variance[services] + dependency_variance[:, :, None]
+    inside = inside_p95(mean, variance)
     network = parts.network_weight[services][:, None] * instance.rtt_ms[None, :, :, None]
     bound = (network + inside[:, None]) * (parts.factor[services] * parts.p95_hi[services])[:, None]
     slo = instance.slo_stated_ms[services][:, None, None, None]
@@ -85,7 +93,9 @@ def all_sets(instance: Instance, space: SetSpace, clients: Clients, services: In
     """
     n, n_rows = len(services), len(space.row_region)
     buckets = len(instance.latency.buckets)
-    within = meets_slo(instance, services, clients.dependency_ms[services])
+    within = meets_slo(
+        instance, services, clients.dependency_ms[services], clients.dependency_variance[services]
+    )
     mean = clients.mean_rps[services]
     rows = np.zeros((n, n_rows + 1, 7 + buckets))
     for region in range(instance.n_regions):
@@ -152,7 +162,9 @@ def one_set_each(
     rows = space.slot_row[chosen]
     region = space.slot_region[chosen]
     share = space.share[rows]
-    within = meets_slo(instance, services, clients.dependency_ms[services])
+    within = meets_slo(
+        instance, services, clients.dependency_ms[services], clients.dependency_variance[services]
+    )
     rtt = instance.rtt_ms.T[region]
     mean = clients.mean_rps[services][:, None, :]
     wait = clients.wait_usd[services][:, None, :]

@@ -23,6 +23,7 @@ from ml.placement.search.descent import End, descend
 from ml.placement.search.diagnose import explain_shortage
 from ml.placement.search.kicks import kicked
 from ml.placement.search.master import Master, overload, solve_master
+from ml.placement.search.proposals import exchanges, parts_of
 from ml.placement.search.rules import cheapest_sets
 from ml.placement.walk import Moves, Walk, open_walk
 from ml.placement.walk.ranks import Rank, move_limit
@@ -152,7 +153,26 @@ class _Search:
             begin = kicked(self.instance, self.space, best.end.fleet.chosen, home, kick)
             best = min(best, self.settled(begin, best), key=lambda found: found.rank)
         last = self.settled(best.end.fleet.chosen, best, thorough=True)
-        return min(best, last, key=lambda found: found.rank)
+        best = min(best, last, key=lambda found: found.rank)
+        return best if self._is_large else self._polished(best)
+
+    def _polished(self, found: _Found) -> _Found:
+        """Return where exchanges lead whose sets are valued exactly, not to first order."""
+        for _ in range(_CLOSINGS):
+            end, one = found.end, self.instance
+            walk = open_walk(one, self.space, found.today, end.table, end.fleet)
+            table, budget = _valued(end.table, walk, end.table.is_open), move_limit(one)
+            limits = row_limits(one)
+            master = solve_master(table, limits, budget, end.fleet.chosen, exact=False)
+            walk.take(parts_of(table, walk.chosen, master.chosen))
+            walk.take(exchanges(table, walk.chosen, budget, thorough=True))
+            if not walk.rank < end.rank:
+                break
+            better = self.settled(walk.chosen, found, thorough=True)
+            if not better.rank < found.rank:
+                break
+            found = better
+        return found
 
     def _descended(self, begin: Ints, today: Today, *, thorough: bool) -> End:
         most = self.instance.policy.best_response_rounds

@@ -11,6 +11,7 @@ import numpy as np
 from ml.placement.fleet.evaluate import RULES, SLOWER
 from ml.placement.fleet.fleet import MICRO, SECONDS_PER_HOUR
 from ml.placement.kernel.jit import inner
+from ml.placement.problem.tail import Z95
 from ml.placement.walk.flow import base_width
 from ml.placement.walk.types import (
     ADDED,
@@ -25,7 +26,6 @@ from ml.placement.walk.types import (
     COUNT,
     FACTOR,
     FLOOR,
-    INTERNAL,
     IS_HARD,
     IS_HOME,
     IS_PROOF,
@@ -41,6 +41,7 @@ from ml.placement.walk.types import (
     NEED,
     NEEDS_LOSS,
     OPEN,
+    OWN,
     PRICE,
     RATE,
     RENT,
@@ -58,6 +59,7 @@ from ml.placement.walk.types import (
     SLOWEST,
     TARGET,
     UPPER,
+    VARIANCE,
     WEIGHT,
     Known,
     Rows,
@@ -102,6 +104,16 @@ def _bucket(utilisation: float, known: Known) -> int:
 
 
 @inner
+def _p95(mean: float, variance: float) -> float:
+    """Return the 95 % quantile of a time inside, as ``problem.tail`` has it."""
+    if mean <= 0.0:
+        return 0.0
+    spread = min(np.sqrt(np.log1p(variance / (mean * mean))), Z95)
+    found: float = mean * np.exp(Z95 * spread - spread * spread / 2.0)
+    return found
+
+
+@inner
 def _in_time(
     s: int, p: int, i: int, at: int, source: Rows, known: Known, trial: Rows, step: int, work: Work
 ) -> float:
@@ -117,8 +129,9 @@ def _in_time(
         r, row = known.sets[p, 1 + k], known.sets[p, 1 + width + k]
         n = max(work.instances[k] + step, 1)
         b = _bucket(source.slot[at, k, S_PEAK] / (n * known.own[s, RATE]), known)
-        inside = known.cell[s, r, b, INTERNAL] + trial.depends[i, r] - known.before[s, r]
-        inside = max(0.0, inside)
+        inside = max(0.0, known.cell[s, r, b, OWN] + trial.depends[i, r, 0])
+        if known.cell[s, r, b, VARIANCE] >= 0.0:
+            inside = _p95(inside, known.cell[s, r, b, VARIANCE] + trial.depends[i, r, 1])
         weight, factor = known.cell[s, r, b, WEIGHT], known.cell[s, r, b, UPPER]
         for o in range(origins):
             if (weight * known.rtt[o, r] + inside) * factor <= known.own[s, SLO]:
@@ -186,21 +199,31 @@ def _answer(
     origins, rate = known.peak.shape[1], known.own[s, RATE]
     total, waiting = 0.0, 0.0
     for q in range(regions):
-        trial.answers[i, q] = 0.0
+        trial.answers[i, q, 0], trial.answers[i, q, 1] = 0.0, 0.0
     for k in range(known.sets[p, 0]):
         r, row = known.sets[p, 1 + k], known.sets[p, 1 + width + k]
         mean = source.slot[at, k, S_MEAN]
         b = _bucket(mean / (rate * max(work.instances[k], 1)), known)
-        inside = known.cell[s, r, b, INTERNAL] + trial.depends[i, r] - known.before[s, r]
-        inside = max(0.0, inside)
+        inside = max(0.0, known.cell[s, r, b, OWN] + trial.depends[i, r, 0])
         weight, factor = known.cell[s, r, b, WEIGHT], known.cell[s, r, b, FACTOR]
+        work.took[k, 0] = factor * weight
+        work.took[k, 1] = factor * inside
+        own = max(0.0, known.cell[s, r, b, VARIANCE])
+        work.took[k, 2] = factor * factor * (own + trial.depends[i, r, 1])
         total += factor * (weight * source.slot[at, k, S_MEAN_RTT] + inside * mean)
         waiting += factor * (
             weight * source.slot[at, k, S_WAIT_RTT] + inside * source.slot[at, k, S_WAIT]
         )
         for q in range(regions):
             part = known.share[row, origins + q] * factor
-            trial.answers[i, q] += part * (weight * known.rtt[origins + q, r] + inside)
+            trial.answers[i, q, 0] += part * (weight * known.rtt[origins + q, r] + inside)
+    for k in range(known.sets[p, 0]):
+        r, row = known.sets[p, 1 + k], known.sets[p, 1 + width + k]
+        for q in range(regions):
+            way = work.took[k, 0] * known.rtt[origins + q, r] + work.took[k, 1]
+            apart = way - trial.answers[i, q, 0]
+            part = known.share[row, origins + q]
+            trial.answers[i, q, 1] += part * (work.took[k, 2] + apart * apart)
     return total, waiting
 
 
@@ -210,12 +233,15 @@ def _sized(
 ) -> float:
     """Fill the instances, up to two more per region where that alone meets the objective.
 
-    Returns the share of demand that meets it.
+    Returns the share of demand that meets it, 1 where it is no rule.
     """
     _size(s, p, at, source, known, work)
+    # Nobody asks the walk how well an objective that is no rule is met.
+    if known.own[s, IS_HARD] <= 0.0:
+        return 1.0
     share = _in_time(s, p, i, at, source, known, trial, 0, work)
     need = known.rules[NEED] - _SLACK
-    if known.own[s, IS_HARD] > 0.0 and share < need:
+    if share < need:
         for step in range(1, _EXTRA_STEPS + 1):
             got = _in_time(s, p, i, at, source, known, trial, step, work)
             if got >= need:

@@ -21,6 +21,7 @@ from ml.placement.walk.types import (
     CALLEE,
     CALLER,
     CHOSEN,
+    COIN,
     CORES,
     COST,
     COUNT,
@@ -30,6 +31,7 @@ from ml.placement.walk.types import (
     MEMORY,
     MOVE_LIMIT,
     MOVED,
+    SPREAD,
     STAGE,
     WAITS,
     Known,
@@ -46,7 +48,8 @@ def _reach(s: int, count: int, base: Rows, trial: Rows, work: Work) -> int:
     work.place[s] = count
     work.touched[count] = s
     for q in range(base.depends.shape[1]):
-        trial.depends[count, q] = base.depends[s, q]
+        trial.depends[count, q, 0] = base.depends[s, q, 0]
+        trial.depends[count, q, 1] = base.depends[s, q, 1]
     trial.found[count, CHOSEN] = base.found[s, CHOSEN]
     return count + 1
 
@@ -84,17 +87,24 @@ def _wait(s: int, i: int, known: Known, base: Rows, trial: Rows, work: Work) -> 
     first, last = known.starts[s, 0], known.starts[s + 1, 0]
     for q in range(base.depends.shape[1]):
         time, longest, stage = 0.0, 0.0, -1
+        variance, of_longest = 0.0, 0.0
         for e in range(first, last):
             if known.edge[e, IS_ASYNC]:
                 continue
             if known.edge[e, STAGE] != stage:
                 time += longest
-                longest, stage = 0.0, known.edge[e, STAGE]
+                variance += of_longest
+                longest, of_longest, stage = 0.0, 0.0, known.edge[e, STAGE]
             t = known.edge[e, CALLEE]
             place = work.place[t]
-            answer = base.answers[t, q] if place < 0 else trial.answers[place, q]
-            longest = max(longest, known.call[e, LATENCY] * answer)
-        trial.depends[i, q] = time + longest
+            at, source = (t, base) if place < 0 else (place, trial)
+            answer = source.answers[at, q, 0]
+            if known.call[e, LATENCY] * answer > longest:
+                longest = known.call[e, LATENCY] * answer
+                of_longest = known.call[e, SPREAD] * source.answers[at, q, 1]
+                of_longest += known.call[e, COIN] * answer * answer
+        trial.depends[i, q, 0] = time + longest
+        trial.depends[i, q, 1] = variance + of_longest
 
 
 @inner
@@ -117,7 +127,8 @@ def _up(count: int, known: Known, base: Rows, trial: Rows, work: Work) -> int:
         settle(s, trial.found[i, CHOSEN], i, at, source, known, trial, work)
         differs = False
         for q in range(regions):
-            differs = differs or trial.answers[i, q] != base.answers[s, q]
+            for column in range(2):
+                differs = differs or trial.answers[i, q, column] != base.answers[s, q, column]
         if differs:
             for b in range(known.starts[s, 1], known.starts[s + 1, 1]):
                 e = known.incoming[b]
@@ -190,8 +201,9 @@ def _keep(count: int, base: Rows, trial: Rows, work: Work) -> None:
                 for column in range(base.slot.shape[2]):
                     base.slot[s, k, column] = trial.slot[i, k, column]
         for q in range(regions):
-            base.depends[s, q] = trial.depends[i, q]
-            base.answers[s, q] = trial.answers[i, q]
+            for column in range(2):
+                base.depends[s, q, column] = trial.depends[i, q, column]
+                base.answers[s, q, column] = trial.answers[i, q, column]
         for column in range(base.found.shape[1]):
             base.found[s, column] = trial.found[i, column]
         base.bill[s] = trial.bill[i]

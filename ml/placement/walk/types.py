@@ -11,8 +11,9 @@ from ml.placement.problem.instance import Floats, Ints
 
 Bytes = NDArray[np.uint8]
 
-# Columns of Known.cell: internal time, weight of the network, factor, factor of the p95 bound.
-INTERNAL, WEIGHT, FACTOR, UPPER = range(4)
+# Columns of Known.cell: own time, weight of the network, factor, factor of the p95 bound, and the
+# variance of the own time, negative where nobody knows it.
+OWN, WEIGHT, FACTOR, UPPER, VARIANCE = range(5)
 # Columns of Known.area: an instance, adding the region, the rules that close it as bits, and
 # whether the service runs there today.
 PRICE, MOVE, CLOSED, IS_HOME = range(4)
@@ -25,7 +26,7 @@ PRICE, MOVE, CLOSED, IS_HOME = range(4)
 ROOM, MEMORY_ROOM, RENT, CARBON = range(4)
 # Columns of Known.edge and of Known.call.
 CALLER, CALLEE, STAGE, IS_ASYNC = range(4)
-CALLS, LATENCY, UP_KB, DOWN_KB = range(4)
+CALLS, LATENCY, UP_KB, DOWN_KB, SPREAD, COIN = range(6)
 # Places in Known.rules.
 (
     LEAST, TARGET, AFTER_LOSS, SATURATION, NEED, OPEN, CAP, LOSS_USD, MISS_USD, MOVE_RENT,
@@ -57,19 +58,17 @@ class Known(NamedTuple):
     user: Floats
     """Mean, waiting, highest hour, then egress by region, ``(S, O, 3 + R)``."""
     cell: Floats
-    """``(S, R, B, 4)``."""
+    """``(S, R, B, 5)``."""
     area: Floats
     """``(S, R, 4)``."""
     own: Floats
     """``(S, 13)``."""
-    before: Floats
-    """Time on calls today, ``(S, R)``."""
     region: Floats
     """``(R, 4)``."""
     edge: Ints
     """Sorted by caller, stage, callee, ``(E, 4)``."""
     call: Floats
-    """``(E, 4)``."""
+    """``(E, 6)``."""
     starts: Ints
     """First outgoing and first incoming edge of a service, ``(S + 1, 2)``."""
     incoming: Ints
@@ -97,8 +96,9 @@ class Rows(NamedTuple):
     slot: Floats
     """``(n, K, 6 + K)``."""
     depends: Floats
-    """Time on calls, ``(n, R)``."""
+    """Mean and variance of the time on calls, ``(n, R, 2)``."""
     answers: Floats
+    """The same of the answers to callers."""
     found: Ints
     """``(n, 4 + K)``."""
     bill: Floats
@@ -114,6 +114,8 @@ class Work(NamedTuple):
     hour: Floats
     calling: Floats
     """Calls per second from each region to the service at hand, ``(R,)``."""
+    took: Floats
+    """By slot: ms per ms of round trip, ms inside, variance, ``(K, 3)``."""
     instances: Ints
     """By slot, ``(K,)``, and those that survive a loss."""
     proof: Ints

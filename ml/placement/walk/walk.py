@@ -64,6 +64,7 @@ class CompiledWalk:
             touched=np.zeros(n, dtype=np.int64),
             hour=np.zeros(instance.peak_rps.shape[2]),
             calling=np.zeros(instance.n_regions),
+            took=np.zeros((width, 3)),
             instances=np.zeros(width, dtype=np.int64),
             proof=np.zeros(width, dtype=np.int64),
             use=np.zeros((2, rows)),
@@ -160,8 +161,8 @@ def _rows(instance: Instance, n: int, width: int) -> Rows:
         load_peak=np.zeros((n, regions, hours)),
         load=np.zeros((n, regions)),
         slot=np.zeros((n, width, S_LOST + width)),
-        depends=np.zeros((n, regions)),
-        answers=np.zeros((n, regions)),
+        depends=np.zeros((n, regions, 2)),
+        answers=np.zeros((n, regions, 2)),
         found=np.zeros((n, COUNT + width), dtype=np.int64),
         bill=np.zeros(n),
     )
@@ -202,12 +203,13 @@ def _known(one: Instance, space: SetSpace, today: Today) -> Known:
         cell=_cells(one),
         area=_areas(one, today),
         own=_own(one, today),
-        before=today.dependency_ms,
         region=_regions(one),
         edge=np.stack((edges.caller, edges.callee, edges.stage, edges.is_async), axis=1).astype(
             np.int64
         ),
-        call=np.stack((edges.calls, edges.factor, edges.request_kb, edges.response_kb), axis=1),
+        call=np.column_stack(
+            (edges.calls, edges.factor, edges.request_kb, edges.response_kb, edges.spread)
+        ),
         starts=np.stack(starts, axis=1).astype(np.int64),
         incoming=incoming,
         order=np.concatenate(one.layers),
@@ -236,7 +238,9 @@ def _users(one: Instance) -> Floats:
 def _cells(one: Instance) -> Floats:
     parts = one.latency
     upper = parts.factor * parts.p95_hi
-    return np.stack((parts.internal_ms, parts.network_weight, parts.factor, upper), axis=3)
+    variance = np.nan_to_num(parts.own_variance, nan=-1.0)
+    cells = (parts.own_ms, parts.network_weight, parts.factor, upper, variance)
+    return np.stack(cells, axis=3)
 
 
 def _areas(one: Instance, today: Today) -> Floats:

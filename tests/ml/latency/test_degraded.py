@@ -28,6 +28,7 @@ def _small(world, *, days: int, regions: int | None = None, **columns: object):
 def _write_all(tables: LatencyTables, writer) -> None:
     writer.write("latency_predictions", tables.predictions, "latency")
     writer.write("latency_candidates", tables.candidates, "latency")
+    writer.write("latency_calls", tables.calls, "latency")
     writer.write("model_metrics", tables.metrics, "latency")
     writer.write("feature_importances", tables.importances, "latency")
     writer.write("run_degradations", tables.degradations, "latency")
@@ -47,6 +48,12 @@ def test_three_days_in_one_region_without_cpu(world, writer, settings):
     assert (ratio >= settings.insufficient_factor - 1e-9).all()
     assert (tables.candidates["residual_factor"] == 1).all()
     assert (tables.candidates["network_weight"] == 1).all()
+    written = writer.read("latency_candidates")
+    assert written[["own_sd_ms", "p95_factor", "p95_hi_factor"]].isna().all(axis=None)
+    assert written["calls_ms"].between(0, written["internal_ms"]).all()
+    calls = writer.read("latency_calls")
+    assert len(calls)
+    assert (calls["latency_factor"] == calls["traced_factor"]).all()
 
 
 def test_reasons_that_the_warehouse_gave_are_not_repeated(world, writer, settings):
@@ -86,6 +93,8 @@ def test_services_without_calls_labels_or_history(world, writer, settings):
     edges = world.tables["feat_latency__dependencies"].iloc[:0]
     tables = compute(world.inputs(rows=rows, edges=edges), writer, settings, set())
     _write_all(tables, writer)
+    assert tables.calls.empty
+    assert (tables.candidates["calls_ms"] == 0).all()
     assert len(tables.predictions) == int(rows["observed_ms"].notna().sum())
     new = tables.candidates[tables.candidates["service_id"] == "svc-003"]
     known = tables.candidates[tables.candidates["service_id"] == "svc-007"]
@@ -113,4 +122,6 @@ def test_an_absent_column_degrades_one_thing(world, writer, settings, missing):
     rows = world.tables["feat_latency__service_region_days"].assign(**{missing: np.nan})
     tables = compute(world.inputs(rows=rows), writer, settings, set())
     _write_all(tables, writer)
-    assert ("p95_factor" in tables.candidates) == (missing != "p95_ms")
+    for column in ("own_sd_ms", "p95_factor"):
+        assert (column in tables.candidates) == (missing != "p95_ms")
+    assert tables.candidates["calls_ms"].notna().all()

@@ -26,6 +26,18 @@ def test_one_caller_needs_no_mixture():
     assert found == pytest.approx(single_caller_p95(np.array([80.0]), inside, variation), rel=1e-5)
 
 
+def test_more_variance_never_means_a_lower_p95():
+    variation = np.geomspace(0.05, 50.0, 60)
+    callers = Callers(np.tile([5.0, 80.0], (60, 1)), np.tile([0.8, 0.2], (60, 1)))
+    inside = np.full(60, 30.0)
+    one = single_caller_p95(np.full(60, 80.0), inside, variation)
+    assert (np.diff(one) >= 0).all()
+    assert one[-1] == pytest.approx(80.0 + 30.0 * np.exp(1.6448536**2 / 2))
+    # Beyond what anybody sees the mixture could fall too: its lognormals stay at the same width.
+    both = mixture_p95(callers, np.ones(60), inside, variation)
+    assert (both[variation > 4] == both[-1]).all()
+
+
 def test_callers_are_padded_and_rows_without_any_stay_defined():
     row = np.array([0, 0, 2, 3])
     callers = callers_of(row, np.array([1.0, 3.0, 2.0, 1.0]), np.arange(4.0), np.array([0, 1, 2]))

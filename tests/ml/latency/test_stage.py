@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ import yaml
 
 from ml.io import Features, Writer
 from ml.latency import LatencySettings, run
+from ml.latency.degrade import fit_degraded
 from ml.latency.inputs import read_inputs
 from ml.latency.model import fit_core, predict, prepare, rows_of
 from ml.latency.settings import read_params
 from ml.latency.splits import time_split
-from ml.latency.store import predict_stored
+from ml.latency.store import predict_stored, save
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -60,7 +62,54 @@ def test_candidates_cover_every_service_region_and_bucket(world, built, settings
     )
     assert (mean.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
     assert (table["p95_hi_factor"] >= table["p95_factor"]).all()
-    assert (table["p95_factor"] >= 1).all()
+
+
+def test_candidates_say_how_much_own_time_varies_and_that_it_grows_with_load(built):
+    folder, _, writer, result = built
+    table = writer.read("latency_candidates")
+    services = pd.read_parquet(folder / "models" / result.model_id / "services.parquet")
+    variation = table["service_id"].map(services.set_index("service_id")["p95_variation"])
+    own = table["internal_ms"] - table["calls_ms"]
+    assert np.allclose(table["own_sd_ms"], variation * own)
+    wide = table.pivot_table(
+        index=["service_id", "region_id"],
+        columns="utilization_bucket",
+        values=["own_sd_ms", "calls_ms"],
+    )
+    assert (wide["own_sd_ms"].diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
+    assert (wide["calls_ms"].nunique(axis=1) == 1).all()
+
+
+def test_calls_are_written_and_part_of_the_stored_model(world, built):
+    folder, _, writer, result = built
+    table = writer.read("latency_calls")
+    edges = world.tables["feat_latency__dependencies"]
+    edges = edges[~edges["is_async"]].sort_values(
+        ["caller_service_id", "callee_service_id"], ignore_index=True
+    )
+    assert set(table["model_id"]) == {result.model_id}
+    assert table["callee_service_id"].tolist() == edges["callee_service_id"].tolist()
+    assert np.array_equal(table["traced_factor"], edges["latency_factor"])
+    assert not np.allclose(table["latency_factor"], table["traced_factor"])
+    stored = pd.read_parquet(folder / "models" / result.model_id / "calls.parquet")
+    pd.testing.assert_frame_equal(
+        stored.sort_values(list(stored.columns[:2]), ignore_index=True),
+        table.drop(columns="model_id"),
+    )
+
+
+def test_another_call_factor_is_another_model(built, settings, tmp_path):
+    with Features(built[1]) as features:
+        data = prepare(read_inputs(features))
+    split = time_split(data.inputs.days, settings)
+    fitted = fit_degraded(data, split, settings)
+    one = save(tmp_path, fitted, data.fleet, settings)
+    own = fitted.core.physics.own
+    factors = tuple(f * (1.1 if i == 40 else 1.0) for i, f in enumerate(own.factors))
+    assert own.factors[40].size
+    physics = replace(fitted.core.physics, own=replace(own, factors=factors))
+    other = replace(fitted, core=replace(fitted.core, physics=physics))
+    assert save(tmp_path, other, data.fleet, settings) != one
 
 
 def test_the_bound_of_the_p95_is_that_of_placements_not_of_days(built):

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ml.placement.fleet.fleet import describe_today
 from ml.placement.problem.instance import RESIDENCY, Edges, Instance, Latency
 from ml.placement.problem.policy import load_policy
-from ml.placement.search.solve import solve, space_of, uses_of
+from ml.placement.search.solve import solve, uses_of
 
 
 def build_instance(
@@ -96,19 +95,7 @@ def build_instance(
         region_egress_usd=egress,
         capacity_vcpu=np.full(regions, np.inf),
     )
-    instance = _with_calls(instance)
     return instance if capacity_share is None else _limited(instance, capacity_share)
-
-
-def _with_calls(instance: Instance) -> Instance:
-    """Add today's time on calls to the predicted parts, as real predictions hold it."""
-    own = inside = instance.latency.internal_ms
-    # Answers of callees hold their own calls in turn: a few passes settle the chain.
-    for _ in range(12):
-        trial = replace(instance, latency=replace(instance.latency, internal_ms=inside))
-        today, _ = describe_today(trial, space_of(trial))
-        inside = own + today.dependency_ms[:, :, None]
-    return replace(instance, latency=replace(instance.latency, internal_ms=inside))
 
 
 def _limited(instance: Instance, share: float) -> Instance:
@@ -150,11 +137,13 @@ def _latency(rng: np.random.Generator, services: int, regions: int) -> Latency:
     own = np.exp(rng.normal(2.5, 0.6, services))[:, None, None]
     return Latency(
         buckets=buckets,
-        internal_ms=own * np.array([1.0, 1.05, 1.2, 1.6]) * np.ones(shape),
+        own_ms=own * np.array([1.0, 1.05, 1.2, 1.6]) * np.ones(shape),
+        calls_ms=np.zeros(shape),
+        own_variance=(own * np.array([0.5, 0.55, 0.7, 0.9]) * np.ones(shape)) ** 2,
         network_weight=np.full(shape, 1.0),
         factor=rng.uniform(0.9, 1.1, (services, regions))[:, :, None] * np.ones(shape),
         mean_lo=np.full(shape, 0.9),
         mean_hi=np.full(shape, 1.15),
-        p95=np.full(shape, 1.7),
-        p95_hi=np.full(shape, 2.2),
+        p95=np.full(shape, 1.0),
+        p95_hi=np.full(shape, 1.2),
     )

@@ -76,7 +76,7 @@ def test_residency_is_caught() -> None:
     assert any("blocked" in line for line in _check(replace(instance, blocker=blocker)).findings)
 
 
-@pytest.mark.parametrize(("field", "value"), [("min_regions", 4), ("max_regions", 0)])
+@pytest.mark.parametrize(("field", "value"), [("min_regions", 5), ("max_regions", 0)])
 def test_number_of_regions_is_caught(field: str, value: int) -> None:
     instance, (s, _) = _solved().instance, _first_free()
     limits = getattr(instance, field).copy()

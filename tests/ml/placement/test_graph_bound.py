@@ -96,7 +96,7 @@ def test_no_random_plan_that_keeps_the_rules_is_below_the_bound(
 def test_nothing_is_lost_where_every_service_has_one_region_and_one_bucket(seed: int) -> None:
     instance = build_instance(20, 4, seed, hours=4)
     parts = instance.latency
-    flat = replace(parts, internal_ms=np.repeat(parts.internal_ms[:, :, :1], 4, axis=2))
+    flat = replace(parts, own_ms=np.repeat(parts.own_ms[:, :, :1], 4, axis=2))
     found = solve(replace(instance, latency=flat), quick=True)
     rng = np.random.default_rng(seed)
     for _ in range(4):

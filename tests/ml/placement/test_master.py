@@ -36,7 +36,7 @@ def _plain(seed: int, **overrides: object) -> Instance:
         8, 4, seed, hours=4, calls=False, slo_share=0.0, **{**_FREE, **overrides}
     )
     parts = found.latency
-    flat = replace(parts, internal_ms=np.repeat(parts.internal_ms[:, :, :1], 4, axis=2))
+    flat = replace(parts, own_ms=np.repeat(parts.own_ms[:, :, :1], 4, axis=2))
     return replace(found, latency=flat)
 
 
@@ -60,9 +60,7 @@ class _Programme:
         cost[self.x] = policy.open_region_usd_per_hour + one.replica_usd[:, None] + moved
         cost[self.n] = one.instance_usd
         rtt = one.rtt_ms[: one.n_origins]
-        took = one.latency.factor[:, None, :, 0] * (
-            rtt[None] + one.latency.internal_ms[:, None, :, 0]
-        )
+        took = one.latency.factor[:, None, :, 0] * (rtt[None] + one.latency.own_ms[:, None, :, 0])
         per_gb = one.response_kb[:, None] * one.user_egress_usd
         cost[self.y] = (
             3600
@@ -218,7 +216,7 @@ def test_moving_a_callee_changes_its_callers_latency() -> None:
         chosen = fleet.chosen.copy()
         chosen[callee] = space.index[(region,)]
         moved = evaluate_fleet(instance, space, chosen, today)
-        means.add(round(float(moved.dependency_ms[caller].sum()), 6))
+        means.add(round(float(moved.clients.dependency_ms[caller].sum()), 6))
     assert len(means) > 1
 
 

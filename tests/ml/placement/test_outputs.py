@@ -18,7 +18,6 @@ from ml.placement import (
     greedy_nearest,
     load_policy,
     placements,
-    price_service_sets,
     random_matched_plans,
 )
 from ml.placement.problem.subsets import build_space
@@ -143,26 +142,6 @@ def test_random_plans_keep_the_budget() -> None:
     assert not drawn[0]["region_id"].equals(drawn[1]["region_id"])
     for rule in (greedy_nearest, cheapest):
         assert len(rule(solution.instance, plan)) == len(plan)
-
-
-def test_classes_are_separable_optima() -> None:
-    instance = build_instance(8, 4, 3, hours=4, calls=False)
-    demand = pd.DataFrame(
-        [
-            (s, o, float(instance.mean_rps[i, j]), float(instance.peak_rps[i, j].max()))
-            for i, s in enumerate(instance.service_ids)
-            for j, o in enumerate(instance.origin_ids)
-        ],
-        columns=["service_id", "origin_id", "mean_rps", "peak_rps"],
-    )
-    found = price_service_sets(instance, demand)
-    costs = found[["single_usd_per_hour", "dual_usd_per_hour", "multi_usd_per_hour"]]
-    best = costs.min(axis=1)
-    for i, name in enumerate(("single", "dual", "multi")):
-        picked = found["optimal_class"] == name
-        assert (costs[picked].iloc[:, i] == best[picked]).all()
-    more = price_service_sets(instance, demand.assign(mean_rps=demand.mean_rps * 2))
-    assert (more["multi_usd_per_hour"] > found["multi_usd_per_hour"]).all()
 
 
 def test_policy_refuses_what_it_does_not_know() -> None:

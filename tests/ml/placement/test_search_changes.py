@@ -75,8 +75,11 @@ def test_applied_changes_give_the_fleet_of_a_whole_evaluation() -> None:
     for change in _changes(space, np.random.default_rng(4), 12):
         fleet = Changes(instance, space, today, fleet).apply(*change)
     whole = evaluate_fleet(instance, space, fleet.chosen, today)
-    for name in ("answer_ms", "dependency_ms", "is_slowest"):
-        np.testing.assert_allclose(getattr(fleet, name), getattr(whole, name), rtol=1e-12)
+    for name in ("answer_ms", "answer_variance", "is_slowest"):
+        np.testing.assert_allclose(getattr(fleet, name), getattr(whole, name), rtol=1e-9)
+    for name in ("dependency_ms", "dependency_variance"):
+        found, wanted = (getattr(one.clients, name) for one in (fleet, whole))
+        np.testing.assert_allclose(found, wanted, rtol=1e-9)
     for name in Assessed.__dataclass_fields__:
         np.testing.assert_allclose(
             getattr(fleet.assessed, name), getattr(whole.assessed, name), rtol=1e-9, atol=1e-9

@@ -25,6 +25,8 @@ def make_market(services: int = 2) -> Market:
     latency = Latency(
         np.array([0.65]),
         np.full(cells, 10.0),
+        np.zeros(cells),
+        np.full(cells, np.nan),
         *(np.ones(cells) for _ in range(6)),
     )
     rtt = np.array([[1.0, 100.0], [100.0, 1.0]])

@@ -5,7 +5,6 @@ problem as (
     where skipped_because is null
 ),
 
--- Today's calls were timed before its sizes were compared with anything.
 chosen as (
     select
         plans.plan_id,
@@ -15,19 +14,12 @@ chosen as (
         options.step
     from {{ ref('int_certificate__plans') }} as plans
     cross join problem
-    inner join {{ ref('int_certificate__services') }} as services
-        on plans.service_id = services.service_id
     inner join {{ ref('int_certificate__options') }} as options
         on plans.plan_id = options.plan_id
         and plans.service_id = options.service_id
         and plans.set_mask = options.set_mask
-    where
-        plans.is_chosen
-        and options.is_step_taken
-        and options.is_loss_sized = case
-            when problem.plan_id = plans.plan_id then plans.is_loss_sized
-            else services.is_loss_proof
-        end
+        and plans.is_loss_sized = options.is_loss_sized
+    where plans.is_chosen and options.is_step_taken
 ),
 
 slots as (
@@ -37,6 +29,7 @@ slots as (
         latency.residual_factor,
         latency.network_weight,
         latency.inside_ms,
+        latency.inside_variance_ms2,
         cast(
             sum(cast(slots.mean_rps as decimal(38, 15))) over (
                 partition by slots.plan_id, slots.service_id
@@ -69,14 +62,64 @@ slots as (
         <= latency.utilisation_up_to
 ),
 
+-- One region's answers to a caller in each region.
+answers as (
+    select
+        slots.plan_id,
+        slots.service_id,
+        routes.client_id as region_id,
+        routes.routed_share,
+        slots.residual_factor * (slots.network_weight * routes.rtt_ms + slots.inside_ms) as took_ms,
+        slots.residual_factor * slots.residual_factor * slots.inside_variance_ms2 as variance_ms2
+    from slots
+    inner join {{ ref('int_certificate__routes') }} as routes
+        on slots.set_mask = routes.set_mask
+        and slots.region_id = routes.region_id
+        and routes.is_caller
+),
+
+means as (
+    select
+        plan_id,
+        service_id,
+        region_id,
+        {{ exact_sum('routed_share * took_ms', 15) }} as answer_ms
+    from answers
+    group by
+        plan_id,
+        service_id,
+        region_id
+),
+
+-- Regions differ in how long they take, and each answer varies around its region's mean.
+times as (
+    select
+        means.plan_id,
+        means.service_id,
+        means.region_id,
+        max(means.answer_ms) as answer_ms,
+        {{ exact_sum('answers.routed_share * (answers.variance_ms2'
+            ~ ' + (answers.took_ms - means.answer_ms) * (answers.took_ms - means.answer_ms))', 15) }}
+            as answer_variance_ms2
+    from means
+    inner join answers
+        on means.plan_id = answers.plan_id
+        and means.service_id = answers.service_id
+        and means.region_id = answers.region_id
+    group by
+        means.plan_id,
+        means.service_id,
+        means.region_id
+),
+
 -- One answer of a service to a caller in each region, and what it pays and leads to.
 final as (
     select
         slots.plan_id,
         slots.service_id,
         routes.client_id as region_id,
-        {{ exact_sum('routes.routed_share * slots.residual_factor'
-            ~ ' * (slots.network_weight * routes.rtt_ms + slots.inside_ms)', 15) }} as answer_ms,
+        max(times.answer_ms) as answer_ms,
+        max(times.answer_variance_ms2) as answer_variance_ms2,
         max(
             case
                 when routes.client_id = slots.region_id
@@ -105,6 +148,10 @@ final as (
         on slots.set_mask = routes.set_mask
         and slots.region_id = routes.region_id
         and routes.is_caller
+    inner join times
+        on slots.plan_id = times.plan_id
+        and slots.service_id = times.service_id
+        and routes.client_id = times.region_id
     left join {{ ref('feat_placement__region_pairs') }} as sent
         on routes.client_id = sent.region_id
         and slots.region_id = sent.client_id

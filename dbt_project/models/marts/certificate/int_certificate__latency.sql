@@ -49,32 +49,22 @@ grid as (
     cross join buckets
 ),
 
--- Predictions hold today's calls: only the change of their time comes on top.
-shifts as (
+-- Predictions hold calls as the model sees today's plan: those of the plan take their place.
+parts as (
     select
         calls.plan_id,
-        calls.service_id,
-        calls.region_id,
-        case when calls.plan_id = problem.plan_id then calls.calls_ms - today.calls_ms else 0.0 end
-            as shift_ms
-    from calls
-    cross join problem
-    inner join calls as today
-        on calls.service_id = today.service_id
-        and calls.region_id = today.region_id
-        and problem.current_plan_id = today.plan_id
-),
-
-final as (
-    select
-        shifts.plan_id,
         grid.service_id,
         grid.region_id,
         grid.bucket_number,
         grid.utilisation_above,
         grid.utilisation_up_to,
         coalesce(candidates.network_weight, 0) as network_weight,
-        greatest(0.0, coalesce(candidates.internal_ms, 0) + shifts.shift_ms) as inside_ms,
+        greatest(
+            0.0, coalesce(candidates.internal_ms - candidates.calls_ms, 0) + calls.calls_ms
+        ) as inside_ms,
+        coalesce(candidates.own_sd_ms * candidates.own_sd_ms, 0) + calls.calls_variance_ms2
+            as inside_variance_ms2,
+        candidates.own_sd_ms is not null as has_variance,
         coalesce(candidates.residual_factor, 0) as residual_factor,
         coalesce(
             candidates.p95_hi_factor,
@@ -85,13 +75,47 @@ final as (
         and candidates.network_weight is not null
         and candidates.residual_factor is not null as is_complete
     from grid
-    inner join shifts
-        on grid.service_id = shifts.service_id
-        and grid.region_id = shifts.region_id
+    inner join calls
+        on grid.service_id = calls.service_id
+        and grid.region_id = calls.region_id
+    cross join problem
     left join candidates
         on grid.service_id = candidates.service_id
         and grid.region_id = candidates.region_id
         and grid.utilization_bucket = candidates.utilization_bucket
+),
+
+spread as (
+    select
+        parts.*,
+        case
+            when has_variance and inside_ms > 0
+                then least(
+                    1.6448536269514722,
+                    sqrt(ln(1.0 + inside_variance_ms2 / (inside_ms * inside_ms)))
+                )
+            else 0.0
+        end as log_sd
+    from parts
+),
+
+-- A time inside is a lognormal with its mean and variance.
+final as (
+    select
+        plan_id,
+        service_id,
+        region_id,
+        bucket_number,
+        utilisation_above,
+        utilisation_up_to,
+        network_weight,
+        inside_ms,
+        inside_variance_ms2,
+        residual_factor,
+        p95_hi_factor,
+        is_complete,
+        inside_ms * exp(1.6448536269514722 * log_sd - log_sd * log_sd / 2) as inside_p95_ms
+    from spread
 )
 
 select * from final

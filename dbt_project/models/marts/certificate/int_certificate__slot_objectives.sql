@@ -16,7 +16,7 @@ final as (
         max(latency.utilisation_above) as utilisation_above,
         max(latency.utilisation_up_to) as utilisation_up_to,
         {{ exact_sum(
-            'case when (latency.network_weight * routes.rtt_ms + latency.inside_ms)'
+            'case when (latency.network_weight * routes.rtt_ms + latency.inside_p95_ms)'
             ~ ' * (latency.residual_factor * latency.p95_hi_factor) <= services.slo_ms'
             ~ ' then routes.routed_share * clients.mean_rps else 0 end', 18) }} as within_slo_rps
     from {{ ref('int_certificate__service_sets') }} as service_sets

@@ -10,6 +10,7 @@ final as (
         service_id,
         region_id,
         calls_ms,
+        calls_variance_ms2,
         onward_usd_per_rps
     from source
 )
