@@ -26,7 +26,9 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
     Returns:
         A function to call once; it raises what the work raised.
     """
-    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+    # A copy makes no copies of its own: whoever asked for it has the other core already.
+    is_copy = multiprocessing.current_process().daemon
+    if is_copy or sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         return work
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)

@@ -51,6 +51,7 @@ def descend(
     most: int,
     *,
     thorough: bool = True,
+    together_first: bool = True,
 ) -> End:
     """Return where changes that each help lead to.
 
@@ -61,6 +62,8 @@ def descend(
         start: Number of each service's set.
         most: Rounds.
         thorough: End only where no exchange and no pair of caller and callee helps either.
+        together_first: Ask in every round what all services would choose together; else only
+            where no small change helps. The two end in different places.
     """
     chosen, rounds, stop = start, 0, "rounds"
     refused = np.full((instance.n_services, len(space.sets)), 2**60, dtype=np.int64)
@@ -71,7 +74,8 @@ def descend(
         if rounds == most:
             break
         rounds += 1
-        if not _better(instance, today, table, walk, refused, thorough=thorough):
+        helped = walk.take(_proposed(instance, table, walk.chosen)) if together_first else None
+        if not _better(instance, today, table, walk, refused, helped=helped, thorough=thorough):
             stop = "no_improvement"
             break
         chosen = walk.chosen
@@ -85,17 +89,21 @@ def _better(
     walk: Walk,
     refused: Ints,
     *,
+    helped: bool | None,
     thorough: bool,
 ) -> bool:
     """Take what helps of the likely changes, else of rarer ones; say if any did."""
-    chosen, budget = walk.chosen, move_limit(instance)
+    budget = move_limit(instance)
     # Each of the first looks is worth its while even where the one before it helped.
     firsts = [
-        walk.take(_proposed(instance, table, chosen)),
+        helped,
         walk.take(single_moves(table, walk.chosen, refused)),
         walk.take(exchanges(table, walk.chosen, budget)),
     ]
     if any(firsts):
+        return True
+    chosen = walk.chosen
+    if helped is None and walk.take(_proposed(instance, table, chosen)):
         return True
     if walk.take(homeward(instance, chosen, today.home, walk.broken)):
         return True

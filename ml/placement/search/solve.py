@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from ml.beside import beside
 from ml.placement.errors import InfeasibleError
 from ml.placement.fleet.evaluate import SLOWER, Today
 from ml.placement.fleet.fleet import Fleet, describe_today
@@ -30,7 +31,8 @@ from ml.placement.walk.ranks import Rank, move_limit
 
 _CLOSE_ENOUGH = 2e-5
 _WAITING_LADDER = (4.0, 1.0)
-_KICKS = 24
+_KICKS, _TOGETHER_EVERY = 36, 3
+"""Kicks, in two chains, and which of them are followed by what all would choose together."""
 _CLOSINGS = 5
 # Larger tables are searched from fewer plans, and rounded well, not exactly.
 _EXACT_CELLS = 20_000
@@ -131,6 +133,10 @@ class _Found:
         return over + (self.shortage is not None), self.broken, cost
 
 
+def _best(*found: _Found) -> _Found:
+    return min(found, key=lambda one: one.rank)
+
+
 @dataclass(frozen=True)
 class _Search:
     instance: Instance
@@ -145,16 +151,30 @@ class _Search:
     def best(self) -> _Found:
         """Return the best end of descents from several plans, and after kicks."""
         home = self.today.home
-        begins = [self._gathered(home)]
-        if not self._is_large:
-            begins += [home, self._gathered(cheapest_sets(self.instance, self.space, home))]
-        best = min((self.settled(begin) for begin in begins), key=lambda found: found.rank)
-        for kick in range(0 if self._is_large else _KICKS):
-            begin = kicked(self.instance, self.space, best.end.fleet.chosen, home, kick)
-            best = min(best, self.settled(begin, best), key=lambda found: found.rank)
-        last = self.settled(best.end.fleet.chosen, best, thorough=True)
-        best = min(best, last, key=lambda found: found.rank)
-        return best if self._is_large else self._polished(best)
+        if self._is_large:
+            found = self.settled(self._gathered(home))
+            return _best(found, self.settled(found.end.fleet.chosen, found, thorough=True))
+        cheap = beside(lambda: self._from_cheapest(home))
+        gathered = self.settled(self._gathered(home))
+        first = _best(gathered, self.settled(home, together_first=False), cheap())
+        others = beside(lambda: self._after_kicks(first, range(1, _KICKS, 2)))
+        found = _best(self._after_kicks(first, range(0, _KICKS, 2)), others())
+        last = self.settled(found.end.fleet.chosen, found, thorough=True)
+        # Whoever was held at home early on may keep its rules in the plan that came of it.
+        free = self.settled(found.end.fleet.chosen, thorough=True)
+        return self._polished(_best(found, last, free))
+
+    def _from_cheapest(self, home: Ints) -> _Found:
+        begin = self._gathered(cheapest_sets(self.instance, self.space, home))
+        return self.settled(begin, together_first=False)
+
+    def _after_kicks(self, found: _Found, kicks: range) -> _Found:
+        """Return the best end after some kicks, each out of the best before it."""
+        for number, kick in enumerate(kicks, start=1):
+            begin = kicked(self.instance, self.space, found.end.fleet.chosen, self.today.home, kick)
+            first = number % _TOGETHER_EVERY == 0
+            found = _best(found, self.settled(begin, found, together_first=first))
+        return found
 
     def _polished(self, found: _Found) -> _Found:
         """Return where exchanges lead whose sets are valued exactly, not to first order."""
@@ -174,9 +194,10 @@ class _Search:
             found = better
         return found
 
-    def _descended(self, begin: Ints, today: Today, *, thorough: bool) -> End:
-        most = self.instance.policy.best_response_rounds
-        return descend(self.instance, self.space, today, begin, most, thorough=thorough)
+    def _descended(self, begin: Ints, today: Today, *, thorough: bool, together_first: bool) -> End:
+        one, space = self.instance, self.space
+        most, first = one.policy.best_response_rounds, together_first
+        return descend(one, space, today, begin, most, thorough=thorough, together_first=first)
 
     def _gathered(self, begin: Ints) -> Ints:
         """Return the plan that falling worths of waiting lead to.
@@ -194,7 +215,12 @@ class _Search:
         return begin
 
     def settled(
-        self, begin: Ints, known_by: _Found | None = None, *, thorough: bool = False
+        self,
+        begin: Ints,
+        known_by: _Found | None = None,
+        *,
+        thorough: bool = False,
+        together_first: bool = True,
     ) -> _Found:
         """Return where a descent ends; services that no step could spare are named by it.
 
@@ -205,9 +231,10 @@ class _Search:
             begin: Where to begin.
             known_by: An end whose excused and held services stay so.
             thorough: End only where nothing that is looked at helps.
+            together_first: See :func:`~ml.placement.search.descent.descend`.
         """
         known = self.today if known_by is None else known_by.today
-        end = self._descended(begin, known, thorough=thorough)
+        end = self._descended(begin, known, thorough=thorough, together_first=together_first)
         shortage = None if known_by is None else known_by.shortage
         while True:
             bits, is_stuck = end.fleet.assessed.broken[:, 0], end.table.is_stuck
@@ -223,7 +250,7 @@ class _Search:
             slowest = np.where(slow, np.inf, known.slowest_ms)
             known = replace(known, slowest_ms=slowest, pinned=known.pinned | held)
             begin = np.where(held, known.home, end.fleet.chosen)
-            end = self._descended(begin, known, thorough=thorough)
+            end = self._descended(begin, known, thorough=thorough, together_first=together_first)
 
     def certified(self, found: _Found, *, thorough: bool) -> Solution:
         """Return the solution at an end.
