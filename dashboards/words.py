@@ -13,6 +13,12 @@ MINUS = "−"
 UP, DOWN, LEVEL = "▲", "▼", "●"
 GOOD = ("faster", "cheaper")
 BAD = ("slower", "dearer")
+VERDICTS = {
+    "ship": ("Ship", "green", "The plan is better, and no guard rail is broken."),
+    "no_ship": ("Do not ship", "red", "A guard rail is broken, or something got worse."),
+    "inconclusive": ("Inconclusive", "orange", "The data do not decide: no clear effect."),
+    "invalid": ("Invalid", "red", "A check failed, so no effect may be read from this."),
+}
 METRICS = {
     "latency_mean": "Mean latency",
     "latency_p50": "Median latency",

@@ -10,12 +10,6 @@ import streamlit as st
 from dashboards import charts, distributions, evidence, parts, past, proof, questions, words
 from dashboards.data import Snapshot, ask
 
-VERDICTS = {
-    "ship": ("Ship", "green", "The plan is better, and no guard rail is broken."),
-    "no_ship": ("Do not ship", "red", "A guard rail is broken, or something got worse."),
-    "inconclusive": ("Inconclusive", "orange", "The data do not decide: no clear effect."),
-    "invalid": ("Invalid", "red", "A check failed, so no effect may be read from this."),
-}
 # Shown without a click; a check that did not pass always is.
 NAMED_CHECKS = (
     "demand_equal",
@@ -65,7 +59,7 @@ def render() -> None:
 
 def _verdict(row: pd.Series[Any]) -> None:
     parts.section("Verdict")
-    name, colour, meaning = VERDICTS[str(row["verdict"])]
+    name, colour, meaning = words.VERDICTS[str(row["verdict"])]
     st.markdown(f"### :{colour}[{name}]")
     st.markdown(meaning)
     reasons = [part.strip() for part in str(row["reasons"] or "").split(";") if part.strip()]

@@ -19,6 +19,7 @@ def render() -> None:
     totals = ask(snapshot, questions.PLAN_TOTALS)
     recommendations = ask(snapshot, questions.RECOMMENDATIONS)
     _advice(totals, recommendations)
+    _proof(ask(snapshot, questions.VERDICT))
     _before_and_after(totals)
     _people(recommendations)
     _fleet(snapshot, totals)
@@ -76,6 +77,15 @@ def _advice(totals: pd.DataFrame, recommendations: pd.DataFrame) -> None:
             f"{words.plural(keep, 'service')} should stay where they are.",
         )
     st.page_link("views/recommendations.py", label="Read every recommendation and its reasons")
+
+
+def _proof(verdicts: pd.DataFrame) -> None:
+    """Say what the experiment made of the plan, so that nobody acts on the sum alone."""
+    if verdicts.empty:
+        return
+    name, colour, meaning = words.VERDICTS[str(verdicts.iloc[0]["verdict"])]
+    st.markdown(f"The experiment says :{colour}[**{name}**]. {meaning}")
+    st.page_link("views/ab_test.py", label="Read what was measured")
 
 
 def _minus(value: Any) -> Any:

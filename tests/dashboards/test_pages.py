@@ -65,6 +65,7 @@ def test_pages_agree_on_the_headline(data_folder: Path) -> None:
     overview, recommendations = open_page("overview"), open_page("recommendations")
     assert headline_on(overview) == headline_on(recommendations)
     assert "80 %" in headline_on(overview)
+    assert "The experiment says :green[**Ship**]" in words_on(overview)
 
 
 def test_a_rebuild_is_seen_at_the_next_interaction(data_folder: Path) -> None:
