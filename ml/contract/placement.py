@@ -82,7 +82,7 @@ PLACEMENT_SERVICES = Table(
         column(
             "slo_met_share",
             "double",
-            "Demand whose p95 bound is met.",
+            "Requests within the objective, times at the upper bound of the p95.",
             required=False,
             low=0,
             high=1,

@@ -16,6 +16,10 @@
         ('residency list is valid', "case when " ~ is_invalid_residency("'EU;GB'") ~ " then 1 else 0 end", 0),
         ('residency word is invalid', "case when " ~ is_invalid_residency("'EUROPE'") ~ " then 1 else 0 end", 1),
         ('half a residency is invalid', "case when " ~ is_invalid_residency("'EU;;GB'") ~ " then 1 else 0 end", 1),
+        ('normal distribution, its middle in millions', '1e6 * (' ~ normal_cdf('0.0') ~ ')', 500000.0),
+        ('normal distribution, above', '1e6 * (' ~ normal_cdf('1.6448536269514722') ~ ')', 950000.0),
+        ('normal distribution, below', '1e6 * (' ~ normal_cdf('-3.0') ~ ')', 1349.898),
+        ('normal distribution, far out', '1e6 * (' ~ normal_cdf('40.0') ~ ')', 1000000.0),
     ] %}
     {% for name, expression, expected in cases %}
         {% set actual = run_query('select cast(' ~ expression ~ ' as double) as value').columns[0].values()[0] %}

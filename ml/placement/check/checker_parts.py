@@ -254,16 +254,23 @@ def _mixed(
     return mean, variance
 
 
-def _p95(instance: Instance, s: int, client: int, r: int, bucket: int, calls: Time) -> float:
-    """Return the upper bound of the p95: the way does not vary, the time inside is lognormal."""
+def _in_time(
+    instance: Instance, s: int, client: int, r: int, bucket: int, calls: Time, limit: float
+) -> float:
+    """Return the share of requests within a limit: the way does not vary, the rest is lognormal."""
     parts = instance.latency
     way = float(parts.network_weight[s, r, bucket]) * float(instance.rtt_ms[client, r])
     inside = max(0.0, float(parts.own_ms[s, r, bucket]) + calls[0])
     own = float(parts.own_variance[s, r, bucket])
-    if inside > 0 and not math.isnan(own):
-        spread = min(_Z95, math.sqrt(math.log(1.0 + (own + calls[1]) / inside**2)))
-        inside = math.exp(math.log(inside) - spread**2 / 2 + _Z95 * spread)
-    return (way + inside) * float(parts.factor[s, r, bucket] * parts.p95_hi[s, r, bucket])
+    upper = float(parts.factor[s, r, bucket]) * float(parts.p95_hi[s, r, bucket])
+    left = limit / upper - way if upper > 0 else math.inf
+    if left <= 0:
+        return 0.0
+    if inside <= 0 or math.isnan(own) or own + calls[1] <= 0:
+        return float(inside <= left)
+    spread = min(_Z95, math.sqrt(math.log(1.0 + (own + calls[1]) / inside**2)))
+    median = math.log(inside) - spread**2 / 2
+    return (1.0 + math.erf((math.log(left) - median) / spread / math.sqrt(2.0))) / 2.0
 
 
 def _objective(
@@ -287,15 +294,17 @@ def _objective(
         for client, rps in enumerate(demand[1]):
             for r, part in shares(instance, client, regions).items() if rps else ():
                 cell = _bucket(instance, load[r] / (instances[r] * rate))
-                if _p95(instance, s, client, r, cell, calls[r]) <= limit:
-                    good += rps * part
+                good += rps * part * _in_time(instance, s, client, r, cell, calls[r], limit)
         return good / total
 
     share = met(needed)
     if math.isnan(instance.slo_ms[s]) or share >= need:
         return needed, share
+    edges = instance.latency.buckets.tolist()
+    first = {r: _bucket(instance, load[r] / (n * rate)) for r, n in needed.items()}
     for step in (1, 2):
-        more = {r: n + step for r, n in needed.items()}
+        quiet = {r: rate * edges[max(0, first[r] - step)] for r in needed}
+        more = {r: max(n, _up(load[r], quiet[r])) for r, n in needed.items()}
         if met(more) >= need:
             return more, met(more)
     return needed, share

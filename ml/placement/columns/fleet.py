@@ -89,8 +89,9 @@ def fleet_problem(instance: Instance, *, compiled: bool | None = None) -> FleetP
         raise ValueError(f"bill_cap_usd == {instance.bill_cap_usd}, must be infinite here")
     source = UserClients(instance)
     today = plain_today(instance, source)
-    # Terms that few policies ask for are known to the tables alone.
-    is_plain = not (instance.has_extra_terms or instance.policy.near_tie_is_split)
+    # Terms that few policies ask for are known to the tables alone, and so are times that vary.
+    varies = bool(np.isfinite(instance.latency.own_variance).any())
+    is_plain = not (instance.has_extra_terms or instance.policy.near_tie_is_split or varies)
     if is_plain and (is_available() if compiled is None else compiled):
         return FleetProblem(instance, today, KernelPricer(instance, source, today))
     return FleetProblem(instance, today, NumpyPricer(instance))

@@ -140,7 +140,10 @@ def _sizes(instance: Instance, slots: Slots, floor: Floats) -> Ints:
 
 
 def _slo(instance: Instance, slots: Slots, least: Ints) -> tuple[Ints, Floats]:
-    """Add up to two instances per region where that alone meets the objective."""
+    """Go up to two utilisation buckets down in each region where that alone meets the objective.
+
+    Fewer more instances would change nothing that is predicted.
+    """
     rate = instance.full_rate[slots.services][:, None, None]
     demand = slots.mean.sum(axis=2)
 
@@ -150,12 +153,14 @@ def _slo(instance: Instance, slots: Slots, least: Ints) -> tuple[Ints, Floats]:
         return np.where(demand > 0, found / np.where(demand > 0, demand, 1.0), 1.0)
 
     best, share = least, met(least)
+    start = _bucket(instance, slots.peak / (np.maximum(least, 1) * rate))
     hard = ~np.isnan(instance.slo_ms[slots.services])[:, None]
     need = instance.policy.slo_demand_share - _CEIL_SLACK
     for step in range(1, _EXTRA_STEPS + 1):
         if not (hard & (share < need)).any():
             break
-        more = np.where(slots.used, least + step, 0)
+        quieter = instance.latency.buckets[np.maximum(start - step, 0)]
+        more = np.where(slots.used, np.maximum(least, _ceil(slots.peak, rate * quieter)), 0)
         got = met(more)
         better = hard & (share < need) & (got >= need)
         best = np.where(better[..., None], more, best)

@@ -14,7 +14,7 @@ from ml.placement.fleet.evaluate import Today
 from ml.placement.fleet.pricing import PlanTable
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.subsets import SetSpace
-from ml.placement.problem.tail import inside_p95
+from ml.placement.problem.tail import Z95, share_within
 from ml.placement.problem.terms import kg_per_vcpu_hour
 
 _SLACK = 1e-8
@@ -129,8 +129,8 @@ def buckets_of(instance: Instance, space: SetSpace, demand: Demand) -> Flags:
     """Return which utilisation buckets can occur, for one region and for several.
 
     A single region serves exactly the whole demand; its instances lie between those for the
-    smallest and the largest peak, plus two that an objective may add. Nowhere is the mean
-    utilisation above the target, as long as no mean exceeds its peak.
+    smallest and the largest peak, at the lowest utilisation that an objective may ask for. Nowhere
+    is the mean utilisation above the target, as long as no mean exceeds its peak.
 
     Returns:
         ``(2, S, B)``, singles first.
@@ -139,7 +139,8 @@ def buckets_of(instance: Instance, space: SetSpace, demand: Demand) -> Flags:
     rate, every = instance.full_rate, np.arange(steps)
     normal = rate * policy.utilisation_target
     fewest = np.maximum(policy.min_instances, _count(demand.peak.max(axis=1), normal))
-    most = np.ceil(demand.peak_most.max(axis=1) / normal + _SLACK)
+    quiet = rate * min(policy.utilisation_target, float(instance.latency.buckets[0]))
+    most = np.ceil(demand.peak_most.max(axis=1) / quiet + _SLACK)
     highest = np.maximum(np.maximum(policy.min_instances, most), fewest) + 2
     first = _bucket(instance, demand.mean / (rate * highest) * (1 - _SLACK))
     last = _bucket(instance, demand.mean / (rate * fewest) * (1 + _SLACK) + _SLACK)
@@ -201,8 +202,8 @@ def reachable_objectives(
 ) -> Flags:
     """Return sets that meet the objective with callers where that is easiest, ``(S, P)``.
 
-    The p95 of a time falls with neither its mean nor its variance, so it is no lower anywhere than
-    with the least time on calls ``(S, R)``, and calls that all take the same.
+    With the least time on calls, ``(S, R)``: a longer time leaves no more within a limit. Below the
+    mean a wider time leaves more, so it is taken as wide as any; above it all may be within.
     """
     policy, edges = instance.policy, instance.edges
     n = instance.n_services
@@ -211,10 +212,12 @@ def reachable_objectives(
     parts = instance.latency
     for s in np.flatnonzero(hard & (demand.mean > 0)):
         mean = np.maximum(0.0, parts.own_ms[s] + least[s][:, None] - _SLACK)
-        inside = inside_p95(mean, parts.own_variance[s])
         network = parts.network_weight[s] * instance.rtt_ms[:, :, None]
-        bound = (network + inside) * (parts.factor[s] * parts.p95_hi[s])
-        within = (bound <= instance.slo_stated_ms[s] * (1 + _SLACK)).any(axis=2)
+        upper = parts.factor[s] * parts.p95_hi[s]
+        stated = instance.slo_stated_ms[s] * (1 + _SLACK) / np.where(upper > 0, upper, np.nan)
+        limit = np.nan_to_num(stated, nan=np.inf) - network
+        below = share_within(limit, mean, np.full_like(mean, Z95))
+        within = np.where(limit >= mean, 1.0, below).max(axis=2)
         rows = np.zeros_like(space.share)
         rows[:-1] = space.share[:-1] * within.T[space.row_region]
         met = rows[space.slot_row].sum(axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 from ml.placement.fleet.fleet import GB_PER_KB, SECONDS_PER_HOUR
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.policy import Policy
-from ml.placement.problem.slots import Clients, Slots, meets_slo
+from ml.placement.problem.slots import Clients, Slots, in_time
 from ml.placement.problem.subsets import expected_shares
 
 
@@ -107,7 +107,7 @@ def listed_slots(instance: Instance, clients: Clients, services: Ints, regions: 
     member[np.nonzero(used)[0], regions[used]] = True
     rows = np.arange(n)[:, None]
     egress = clients.egress_usd.transpose(0, 2, 1)[rows, at]
-    within = meets_slo(instance, services, clients.dependency_ms, clients.dependency_variance)
+    within = in_time(instance, services, clients.dependency_ms, clients.dependency_variance)
     ok = within[:, : rtt.shape[2]].transpose(0, 2, 1, 3)[rows, at]
     mean = clients.mean_rps[:, None, :]
     wait, caller = clients.wait_usd[:, None, :], clients.caller_usd[:, None, :]

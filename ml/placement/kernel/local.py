@@ -7,6 +7,7 @@ import numpy as np
 from ml.placement.kernel.jit import inner
 from ml.placement.kernel.types import (
     EGRESS,
+    INSIDE,
     IS_HARD,
     LOAD,
     LOST,
@@ -17,7 +18,6 @@ from ml.placement.kernel.types import (
     RTT,
     SIZE,
     SLO,
-    TAIL,
     TRIAL,
     UPPER,
     WEIGHT,
@@ -94,7 +94,7 @@ def _fill_client(
         local.astray[r, 2] += worth * rtt * stray
         if part.own[i, IS_HARD] > 0.0:
             for b in range(fixed.buckets.shape[0]):
-                took = part.cell[i, r, b, WEIGHT] * rtt + part.cell[i, r, b, TAIL]
+                took = part.cell[i, r, b, WEIGHT] * rtt + part.cell[i, r, b, INSIDE]
                 good = mean if took * part.cell[i, r, b, UPPER] <= part.own[i, SLO] else 0.0
                 local.ok[b, r, n_c] = good * (1.0 - stray)
                 local.ok[b, r, local.ok.shape[2] - 1] += good * stray

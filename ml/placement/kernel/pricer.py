@@ -33,7 +33,6 @@ from ml.placement.kernel.types import (
 )
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.slots import Clients
-from ml.placement.problem.tail import inside_p95
 
 _CHUNK = 500
 _SLACK = 1e-9
@@ -196,7 +195,6 @@ class KernelPricer:
         one, clients = self.instance, self.source.part(services)
         parts = one.latency
         dependency = clients.dependency_ms[:, :, None]
-        variance = parts.own_variance[services] + clients.dependency_variance[:, :, None]
         factor = np.ascontiguousarray(parts.factor[services])
         size = (self.home[services] >= 0).sum(axis=1)
         is_large = (size > one.policy.max_regions_cap) & (size <= one.max_regions[services])
@@ -212,9 +210,7 @@ class KernelPricer:
         spent, price = clients.onward_usd, np.nan_to_num(price)
         most = self._room(services)
         inside = np.maximum(0.0, parts.own_ms[services] + dependency)
-        upper = factor * parts.p95_hi[services]
-        tail = inside_p95(inside, variance)
-        cell = (inside, parts.network_weight[services], factor, upper, tail)
+        cell = (inside, parts.network_weight[services], factor, factor * parts.p95_hi[services])
         part = Part(
             asked=np.stack((clients.mean_rps, clients.wait_usd + clients.caller_usd), axis=2),
             peak=clients.peak_rps,

@@ -18,8 +18,8 @@ MEAN, WORTH = 0, 1
 # part of today's set where that is larger than any enumerated one. Last, the most instances that
 # one service alone may have there.
 SPENT, PRICE, RENT, HOP, ADDS, ALLOWED, HOME, MOST = range(8)
-# Columns of Part.cell: time inside with calls, the factors of latency, and the p95 of that time.
-INSIDE, WEIGHT, FACTOR, UPPER, TAIL = range(5)
+# Columns of Part.cell: internal time with calls, and the factors of latency.
+INSIDE, WEIGHT, FACTOR, UPPER = range(4)
 # Columns of Part.own.
 RATE, CORES, REPLICA, BASE, SLO, IS_HARD, IS_PROOF, FLOOR, SLOWEST, LOW, HIGH, LIMIT = range(12)
 # Columns of Local.client: mean demand, and what of it and of its worth goes to the nearest region.

@@ -76,13 +76,24 @@ def _routed(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
 
 
 @inner
+def _stepped(j: int, i: int, more: int, fixed: Fixed, part: Part, local: Local) -> int:
+    """Return the instances with which slot ``j`` is ``more`` utilisation buckets quieter."""
+    count = int(local.marks[COUNT, j])
+    if more == 0:
+        return count
+    load, rate = local.slot[j, LOAD], part.own[i, RATE]
+    b = max(bucket_of(fixed, load / (rate * max(1, count))) - more, 0)
+    return int(max(count, int(np.ceil(load / (rate * fixed.buckets[b]) - SLACK))))
+
+
+@inner
 def _met(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local, more: int) -> float:
-    """Return the share of demand that meets the objective with ``more`` instances per slot."""
+    """Return the share of demand that meets the objective, slots ``more`` buckets quieter."""
     if local.astray[local.astray.shape[0] - 1, 2] <= 0.0:
         return 1.0
     found = 0.0
     for j in range(k):
-        count = max(1, local.marks[COUNT, j] + more)
+        count = max(1, _stepped(j, i, more, fixed, part, local))
         b = bucket_of(fixed, local.slot[j, LOAD] / (count * part.own[i, RATE]))
         r = ids[j]
         found += local.ok[b, r, local.ok.shape[2] - 1] / k
@@ -191,13 +202,13 @@ def _least_wait(ids: Ints, k: int, i: int, part: Part, local: Local) -> float:
 
 @inner
 def _steps(ids: Ints, k: int, i: int, fixed: Fixed, part: Part, local: Local) -> bool:
-    """Add up to two instances per region where that alone meets a hard objective."""
+    """Go up to two utilisation buckets down where that alone meets a hard objective."""
     if not (part.own[i, IS_HARD] > 0.0):
         return True
     for more in range(_STEPS + 1):
         if _met(ids, k, i, fixed, part, local, more) >= fixed.need - SLACK:
             for j in range(k):
-                local.marks[COUNT, j] += more
+                local.marks[COUNT, j] = _stepped(j, i, more, fixed, part, local)
             return True
     return False
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 from ml.placement.problem.subsets import SetSpace
-from ml.placement.problem.tail import inside_p95
+from ml.placement.problem.tail import log_sd, share_within
 
 _PRUNE_ABOVE_ROWS = 400
 
@@ -58,13 +58,16 @@ class Slots:
     caller_rtt: Floats
     egress: Floats
     within_slo: Floats
-    """Demand whose p95 bound meets the objective, by utilisation bucket, ``(S, X, K, B)``."""
+    """Requests within the objective at the p95 bound, by utilisation bucket, ``(S, X, K, B)``."""
 
 
-def meets_slo(
+def in_time(
     instance: Instance, services: Ints, dependency_ms: Floats, dependency_variance: Floats
 ) -> Floats:
-    """Return 1 where the p95 bound of (service, client, region, bucket) meets the objective.
+    """Return the share of requests of (service, client, region, bucket) within the objective.
+
+    All times are taken at the upper bound of the p95. An objective is a p95 over all requests, so
+    shares of clients add up: a place that is late now and then counts for what is in time of it.
 
     Args:
         instance: The problem.
@@ -77,12 +80,13 @@ def meets_slo(
     """
     parts = instance.latency
     mean = np.maximum(0.0, parts.own_ms[services] + dependency_ms[:, :, None])
-    variance = parts.own_variance[services] + dependency_variance[:, :, None]
-    inside = inside_p95(mean, variance)
+    spread = log_sd(mean, parts.own_variance[services] + dependency_variance[:, :, None])
     network = parts.network_weight[services][:, None] * instance.rtt_ms[None, :, :, None]
-    bound = (network + inside[:, None]) * (parts.factor[services] * parts.p95_hi[services])[:, None]
-    slo = instance.slo_stated_ms[services][:, None, None, None]
-    return np.asarray(bound <= np.where(np.isnan(slo), -1.0, slo), dtype=np.float64)
+    upper = parts.factor[services] * parts.p95_hi[services]
+    slo = np.nan_to_num(instance.slo_stated_ms[services], nan=-1.0)[:, None, None]
+    # Where nothing was predicted, nobody waits as far as the model knows.
+    stated = np.where(upper > 0, slo / np.where(upper > 0, upper, 1.0), np.sign(slo) * np.inf)
+    return share_within(stated[:, None] - network, mean[:, None], spread[:, None])
 
 
 def all_sets(instance: Instance, space: SetSpace, clients: Clients, services: Ints) -> Slots:
@@ -93,7 +97,7 @@ def all_sets(instance: Instance, space: SetSpace, clients: Clients, services: In
     """
     n, n_rows = len(services), len(space.row_region)
     buckets = len(instance.latency.buckets)
-    within = meets_slo(
+    within = in_time(
         instance, services, clients.dependency_ms[services], clients.dependency_variance[services]
     )
     mean = clients.mean_rps[services]
@@ -162,7 +166,7 @@ def one_set_each(
     rows = space.slot_row[chosen]
     region = space.slot_region[chosen]
     share = space.share[rows]
-    within = meets_slo(
+    within = in_time(
         instance, services, clients.dependency_ms[services], clients.dependency_variance[services]
     )
     rtt = instance.rtt_ms.T[region]

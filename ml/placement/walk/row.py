@@ -6,6 +6,8 @@ is evaluated by it before it counts.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ml.placement.fleet.evaluate import RULES, SLOWER
@@ -67,6 +69,7 @@ from ml.placement.walk.types import (
 )
 
 _SLACK = 1e-9
+_ROOT_HALF = math.sqrt(0.5)
 _EXTRA_STEPS = 2
 _MAX_REGIONS, _MIN_REGIONS = 1 << RULES.index("MAX_REGIONS"), 1 << RULES.index("MIN_REGIONS")
 _SLO_MISSED, _N1_LOSS = 1 << RULES.index("SLO_MISSED"), 1 << RULES.index("N1_LOSS")
@@ -104,20 +107,31 @@ def _bucket(utilisation: float, known: Known) -> int:
 
 
 @inner
-def _p95(mean: float, variance: float) -> float:
-    """Return the 95 % quantile of a time inside, as ``problem.tail`` has it."""
-    if mean <= 0.0:
+def _stepped(peak: float, s: int, n: int, step: int, known: Known) -> int:
+    """Return the instances with which a region is ``step`` utilisation buckets quieter."""
+    if step == 0:
+        return n
+    rate = known.own[s, RATE]
+    b = max(_bucket(peak / (max(n, 1) * rate), known) - step, 0)
+    return max(n, int(np.ceil(peak / (rate * known.buckets[b]) - _SLACK)))
+
+
+@inner
+def _within(limit: float, mean: float, spread: float) -> float:
+    """Return the share of times inside within a limit, as ``problem.tail`` has it."""
+    if limit <= 0.0:
         return 0.0
-    spread = min(np.sqrt(np.log1p(variance / (mean * mean))), Z95)
-    found: float = mean * np.exp(Z95 * spread - spread * spread / 2.0)
-    return found
+    if spread <= 0.0 or mean <= 0.0:
+        return 1.0 if mean <= limit else 0.0
+    z = np.log(limit / mean) / spread + spread / 2.0
+    return 0.5 * math.erfc(-z * _ROOT_HALF)
 
 
 @inner
 def _in_time(
     s: int, p: int, i: int, at: int, source: Rows, known: Known, trial: Rows, step: int, work: Work
 ) -> float:
-    """Return the share of demand whose p95 bound meets the objective with ``step`` more each."""
+    """Return the share of requests within the objective, each region ``step`` buckets quieter."""
     origins = known.peak.shape[1]
     regions, width = base_width(trial)
     asked, met = 0.0, 0.0
@@ -127,18 +141,23 @@ def _in_time(
         return 1.0
     for k in range(known.sets[p, 0]):
         r, row = known.sets[p, 1 + k], known.sets[p, 1 + width + k]
-        n = max(work.instances[k] + step, 1)
+        n = max(_stepped(source.slot[at, k, S_PEAK], s, work.instances[k], step, known), 1)
         b = _bucket(source.slot[at, k, S_PEAK] / (n * known.own[s, RATE]), known)
         inside = max(0.0, known.cell[s, r, b, OWN] + trial.depends[i, r, 0])
-        if known.cell[s, r, b, VARIANCE] >= 0.0:
-            inside = _p95(inside, known.cell[s, r, b, VARIANCE] + trial.depends[i, r, 1])
-        weight, factor = known.cell[s, r, b, WEIGHT], known.cell[s, r, b, UPPER]
+        spread = 0.0
+        if known.cell[s, r, b, VARIANCE] >= 0.0 and inside > 0.0:
+            variance = known.cell[s, r, b, VARIANCE] + trial.depends[i, r, 1]
+            spread = min(np.sqrt(np.log1p(variance / (inside * inside))), Z95)
+        weight, upper = known.cell[s, r, b, WEIGHT], known.cell[s, r, b, UPPER]
+        stated = known.own[s, SLO] / upper if upper > 0.0 else np.inf
         for o in range(origins):
-            if (weight * known.rtt[o, r] + inside) * factor <= known.own[s, SLO]:
-                met += known.share[row, o] * known.user[s, o, 0]
+            asks = known.share[row, o] * known.user[s, o, 0]
+            if asks > 0.0:
+                met += asks * _within(stated - weight * known.rtt[o, r], inside, spread)
         for q in range(regions):
-            if (weight * known.rtt[origins + q, r] + inside) * factor <= known.own[s, SLO]:
-                met += known.share[row, origins + q] * work.calling[q]
+            asks = known.share[row, origins + q] * work.calling[q]
+            if asks > 0.0:
+                met += asks * _within(stated - weight * known.rtt[origins + q, r], inside, spread)
     return met / asked
 
 
@@ -231,7 +250,7 @@ def _answer(
 def _sized(
     s: int, p: int, i: int, at: int, source: Rows, known: Known, trial: Rows, work: Work
 ) -> float:
-    """Fill the instances, up to two more per region where that alone meets the objective.
+    """Fill the instances, up to two buckets quieter where that alone meets the objective.
 
     Returns the share of demand that meets it, 1 where it is no rule.
     """
@@ -246,7 +265,8 @@ def _sized(
             got = _in_time(s, p, i, at, source, known, trial, step, work)
             if got >= need:
                 for k in range(known.sets[p, 0]):
-                    work.instances[k] += step
+                    peak = source.slot[at, k, S_PEAK]
+                    work.instances[k] = _stepped(peak, s, work.instances[k], step, known)
                 return got
     return share
 

@@ -22,9 +22,13 @@ def build_instance(
     calls: bool = True,
     capacity_share: float | None = None,
     slo_share: float = 0.5,
+    varies: bool = True,
     **overrides: Any,
 ) -> Instance:
-    """Return a problem drawn from ``seed``; ``capacity_share`` limits all regions alike."""
+    """Return a problem drawn from ``seed``.
+
+    ``capacity_share`` limits all regions alike; unless ``varies``, nobody knows how times vary.
+    """
     rng = np.random.default_rng(seed)
     policy = load_policy(overrides)
     origins = regions
@@ -62,7 +66,7 @@ def build_instance(
         region_ids=tuple(f"r{i:02d}" for i in range(regions)),
         origin_ids=tuple(f"o{i:02d}" for i in range(origins)),
         edges=_edges(rng, services, entry) if calls else _edges(rng, 0, entry),
-        latency=_latency(rng, services, regions),
+        latency=_latency(rng, services, regions, varies=varies),
         rtt_ms=rtt,
         misroute=np.repeat(
             [policy.misroute_share, policy.misroute_share_calls or 0.0], [origins, regions]
@@ -131,19 +135,22 @@ def _edges(rng: np.random.Generator, services: int, entry: np.ndarray) -> Edges:
     )
 
 
-def _latency(rng: np.random.Generator, services: int, regions: int) -> Latency:
+def _latency(rng: np.random.Generator, services: int, regions: int, *, varies: bool) -> Latency:
     buckets = np.array([0.3, 0.5, 0.65, 0.8])
     shape = (services, regions, len(buckets))
     own = np.exp(rng.normal(2.5, 0.6, services))[:, None, None]
+    spread = own * np.array([0.5, 0.55, 0.7, 0.9]) * np.ones(shape)
+    if not varies:
+        spread = np.full(shape, np.nan)
     return Latency(
         buckets=buckets,
         own_ms=own * np.array([1.0, 1.05, 1.2, 1.6]) * np.ones(shape),
         calls_ms=np.zeros(shape),
-        own_variance=(own * np.array([0.5, 0.55, 0.7, 0.9]) * np.ones(shape)) ** 2,
+        own_variance=spread**2,
         network_weight=np.full(shape, 1.0),
         factor=rng.uniform(0.9, 1.1, (services, regions))[:, :, None] * np.ones(shape),
         mean_lo=np.full(shape, 0.9),
         mean_hi=np.full(shape, 1.15),
         p95=np.full(shape, 1.0),
-        p95_hi=np.full(shape, 1.2),
+        p95_hi=np.full(shape, 1.2 if varies else 2.2),
     )

@@ -30,8 +30,8 @@ from tests.ml.placement.builder import build_instance
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="numba is not installed")
 
-# The compiled search sends all to the nearest region; tables know near ties that are split.
-_NEAREST = {"near_tie_is_split": False}
+# The compiled search sends all to the nearest region, and knows no times that vary.
+_NEAREST = {"near_tie_is_split": False, "varies": False}
 _KINDS = {
     "survives a loss, meets objectives": {"slo_share": 1.0, "loss_proof_tiers": [1, 2]},
     "never worse than today": {"keep_loss_survival": True, "slowdown_limit_share": 0.1},

@@ -99,7 +99,6 @@ spread as (
     from parts
 ),
 
--- A time inside is a lognormal with its mean and variance.
 final as (
     select
         plan_id,
@@ -114,7 +113,7 @@ final as (
         residual_factor,
         p95_hi_factor,
         is_complete,
-        inside_ms * exp(1.6448536269514722 * log_sd - log_sd * log_sd / 2) as inside_p95_ms
+        log_sd
     from spread
 )
 

@@ -61,7 +61,18 @@ least as (
         and slots.region_id = losses.region_id
 ),
 
--- Up to two steps more, where a quieter region answers soon enough.
+known as (
+    select distinct utilization_bucket from {{ ref('stg_ml__latency_candidates') }}
+),
+
+buckets as (
+    select
+        utilization_bucket,
+        row_number() over (order by utilization_bucket) as bucket_number
+    from known
+),
+
+-- Up to two steps more, each a bucket of utilisation quieter, where that answers soon enough.
 steps as (
     select 0 as step
     union all
@@ -76,25 +87,68 @@ reasons as (
     select true as is_loss_sized
 ),
 
-final as (
+sized as (
     select
         least.plan_id,
         least.service_id,
         least.set_mask,
         least.region_id,
         reasons.is_loss_sized,
-        steps.step,
         least.set_size,
         least.region_bit,
         least.full_rate_rps,
-        steps.step + case
+        least.slo_ms,
+        least.peak_rps,
+        case
             when reasons.is_loss_sized then greatest(least.least_instances, least.loss_instances)
             else least.least_instances
         end as instances
     from least
     cross join reasons
+),
+
+ranked as (
+    select
+        sized.*,
+        least(
+            (select max(every_bucket.bucket_number) from buckets as every_bucket),
+            1 + (
+                select count(*)
+                from buckets as below
+                where
+                    below.utilization_bucket
+                    < sized.peak_rps / (sized.full_rate_rps * sized.instances) - 1e-9
+            )
+        ) as bucket_number
+    from sized
+),
+
+final as (
+    select
+        ranked.plan_id,
+        ranked.service_id,
+        ranked.set_mask,
+        ranked.region_id,
+        ranked.is_loss_sized,
+        steps.step,
+        ranked.set_size,
+        ranked.region_bit,
+        ranked.full_rate_rps,
+        case
+            when steps.step = 0 then ranked.instances
+            else
+                greatest(
+                    ranked.instances,
+                    ceil(
+                        ranked.peak_rps / (ranked.full_rate_rps * quieter.utilization_bucket) - 1e-9
+                    )
+                )
+        end as instances
+    from ranked
     cross join steps
-    where steps.step = 0 or least.slo_ms is not null
+    inner join buckets as quieter
+        on greatest(1, ranked.bucket_number - steps.step) = quieter.bucket_number
+    where steps.step = 0 or ranked.slo_ms is not null
 )
 
 select * from final
