@@ -4,7 +4,7 @@
     Beyond seven standard deviations what is left, 1e-12, counts as nothing.
 #}
 {% macro normal_cdf(z) -%}
-    {%- set y = 'abs(' ~ z ~ ')' -%}
+    {%- set y = 'abs(cast(' ~ z ~ ' as double))' -%}
     {%- set upper = [3.52624965998911e-2, 0.700383064443688, 6.37396220353165, 33.912866078383,
                      112.079291497871, 221.213596169931, 220.206867912376] -%}
     {%- set lower = [8.83883476483184e-2, 1.75566716318264, 16.064177579207, 86.7807322029461,
