@@ -11,7 +11,7 @@ from ml.placement.fleet.fleet import MICRO, migration_usd
 from ml.placement.kernel.clients import Source, listed_slots
 from ml.placement.problem.instance import Flags, Floats, Instance, Ints
 
-_CHUNK = 1_000
+_CHUNK = 250
 
 
 @dataclass(frozen=True)
