@@ -29,6 +29,16 @@ def test_with_one_core_the_work_is_done_when_it_is_asked_for(
     assert beside(os.getpid)() == os.getpid()
 
 
+def test_work_beside_may_itself_ask_for_work_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+
+    def work() -> tuple[int, int]:
+        return os.getpid(), beside(os.getpid)()
+
+    outer, inner = beside(work)()
+    assert outer == inner
+
+
 def test_an_error_is_raised_where_the_result_is_asked_for() -> None:
     def fail() -> None:
         raise ValueError("no such plan")

@@ -16,7 +16,7 @@ of the call they make. theta >= 0 adds up to one in each stage and region.
 1. The slowest call of a stage takes at least the theta-weighted mean of its calls, and
    max(0, x) >= x. Applied from users down to the last callee (all weights are non-negative) this
    gives: waiting of the fleet >= sum over services and slots of factor x sum_c share (wait_c + U_c)
-   (weight rtt + inside - calls today).
+   (weight rtt + own time).
 2. For any prices eta_e(q), zeta_e(q) add eta m + zeta U to the caller and take it off the callee.
    The sum stays the same, and each service's part depends on its own set and on its clients alone.
 3. A service's clients are taken as they suit it best: each call's m_e lies in one region q, and

@@ -18,7 +18,7 @@ def inside_p95(mean_ms: Floats, variance: Floats) -> Floats:
     """Return the 95 % quantile of a time with this mean and variance, ms.
 
     The spread in logs stops at the quantile's own z: from there on a lognormal's p95 would fall
-    while its variance grows. So the p95 falls with neither, and a bound may use the least of both.
+    while its variance grows. So it grows with the mean and with the variance.
 
     Args:
         mean_ms: Mean time.
