@@ -1,7 +1,8 @@
 """Ends of descents from several plans: what the search for the best plan is made of.
 
-A descent ends where no change that is looked at helps, so where it begins decides. It begins at
-several plans, goes downhill in two ways, and is kicked out of the best end some times.
+A descent ends where no change that is looked at helps, so where it begins decides. In a small
+fleet it begins where several chains went from hot to cold, and is kicked out of the best ends some
+times; in a large one at plans that gather callers and callees.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from ml.placement.fleet.pricing import PlanTable
 from ml.placement.problem.instance import Flags, Instance, Ints
 from ml.placement.problem.rows import row_limits
 from ml.placement.problem.subsets import SetSpace
+from ml.placement.search.anneal import annealed
 from ml.placement.search.descent import End, descend
 from ml.placement.search.kicks import kicked
 from ml.placement.search.master import Master, solve_master
 from ml.placement.search.proposals import exchanges, parts_of
-from ml.placement.search.rules import cheapest_sets
 from ml.placement.walk import Moves, Walk, open_walk
 from ml.placement.walk.ranks import Rank, move_limit
 
 _WAITING_LADDER = (4.0, 1.0)
-_KICKS, _TOGETHER_EVERY = 36, 3
-"""Kicks, in two chains, and which of them are followed by what all would choose together."""
+_CHAINS, _KICKS, _TOGETHER_EVERY = 4, 12, 3
+"""Chains, kicks out of the best ends, and which are followed by what all would choose together."""
 _POLISHES = 5
 # Larger tables are searched from fewer plans, and rounded well, not exactly.
 _EXACT_CELLS = 20_000
@@ -67,6 +68,8 @@ class Search:
     instance: Instance
     space: SetSpace
     today: Today
+    is_quick: bool = False
+    """Whether what all would choose together is asked for only before rules are accounted for."""
 
     @property
     def is_large(self) -> bool:
@@ -79,19 +82,23 @@ class Search:
         if self.is_large:
             found = self.settled(self._gathered(home))
             return _best(found, self.settled(found.end.fleet.chosen, found, thorough=True))
-        cheap = beside(lambda: self._from_cheapest(home))
-        gathered = self.settled(self._gathered(home))
-        first = _best(gathered, self.settled(home, together_first=False), cheap())
-        others = beside(lambda: self._after_kicks(first, range(1, _KICKS, 2)))
-        found = _best(self._after_kicks(first, range(0, _KICKS, 2)), others())
+        first = self.settled(home)
+        odd = beside(lambda: self._chains(first, 1))
+        found = _best(first, self._chains(first, 0), odd())
         last = self.settled(found.end.fleet.chosen, found, thorough=True)
         # Whoever was held at home early on may keep its rules in the plan that came of it.
         free = self.settled(found.end.fleet.chosen, thorough=True)
         return self._polished(_best(found, last, free))
 
-    def _from_cheapest(self, home: Ints) -> Found:
-        begin = self._gathered(cheapest_sets(self.instance, self.space, home))
-        return self.settled(begin, together_first=False)
+    def _chains(self, first: Found, half: int) -> Found:
+        """Return the best end of every other chain: from hot to cold, then kicked out of it."""
+        one, space, today, end = self.instance, self.space, self.today, first.end
+        cold = [
+            annealed(one, space, today, end.table, end.fleet, chain)
+            for chain in range(half, _CHAINS, 2)
+        ]
+        ends = [self._polished(self.settled(begin)) for begin in cold]
+        return self._after_kicks(_best(*ends), range(half, _KICKS, 2))
 
     def _after_kicks(self, found: Found, kicks: range) -> Found:
         """Return the best end after some kicks, each out of the best before it."""
@@ -175,6 +182,7 @@ class Search:
             slowest = np.where(slow, np.inf, known.slowest_ms)
             known = replace(known, slowest_ms=slowest, pinned=known.pinned | held)
             begin = np.where(held, known.home, end.fleet.chosen)
+            together_first = together_first and not self.is_quick
             end = self._descended(begin, known, thorough=thorough, together_first=together_first)
 
     def shortage(self, found: End) -> tuple[PlanTable, Master] | None:

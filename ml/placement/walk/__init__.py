@@ -51,6 +51,14 @@ class Walk(Protocol):
         """Make one group after another, each where it betters the plan so far; say if any did."""
         ...
 
+    def accept(self, moves: Moves, dearer: Ints, prices: Ints) -> None:
+        """Make one group after another, each where it makes the plan dearer by no more than said.
+
+        ``dearer`` in micro-dollars by group; for ``prices`` see
+        :func:`ml.placement.walk.ranks.priced`.
+        """
+        ...
+
 
 def open_walk(
     instance: Instance, space: SetSpace, today: Today, table: PlanTable, fleet: Fleet

@@ -44,6 +44,19 @@ def rank_of(instance: Instance, table: PlanTable, fleet: Fleet) -> Rank:
     return int(np.ceil(over)), broken, int(fleet.cost_micro.sum())
 
 
+def priced(rank: Rank, prices: Ints) -> int:
+    """Return the cost of a plan, overrun and broken rules included at their prices, micro-dollars.
+
+    Args:
+        rank: Of the plan.
+        prices: Of a unit of overrun, of a service that breaks a rule, of one that is slowed down,
+            of one that does not stay although it has to, ``(4,)`` micro-dollars.
+    """
+    over, broken, cost = rank
+    counts = (over, broken % HEAVY, broken % ASTRAY // HEAVY, broken // ASTRAY)
+    return cost + sum(count * int(price) for count, price in zip(counts, prices, strict=True))
+
+
 def _weight(instance: Instance, table: PlanTable, s: Ints, chosen: Ints, bits: Ints) -> Ints:
     stays = (table.is_stuck | instance.is_fixed)[s]
     is_astray = stays & ~table.is_open[s, chosen]

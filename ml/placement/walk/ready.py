@@ -56,7 +56,8 @@ def make_ready() -> None:
         stays=bits,
     )
     ranks = np.zeros((1, 4), dtype=np.int64)
-    sweep(known, _rows(), _rows(), work, none, none, np.zeros(1, dtype=np.int64), ranks, 0)
+    starts = np.zeros(1, dtype=np.int64)
+    sweep(known, _rows(), _rows(), work, none, none, starts, ranks, 0, none, none)
 
 
 def _rows() -> Rows:

@@ -11,7 +11,7 @@ from ml.placement.fleet.rows import Reached
 from ml.placement.problem.instance import Flags, Instance, Ints
 from ml.placement.problem.subsets import SetSpace
 from ml.placement.walk.moves import Moves
-from ml.placement.walk.ranks import Rank, Ranker
+from ml.placement.walk.ranks import Rank, Ranker, priced
 
 # Groups evaluated at once; those behind the first that helps are evaluated again.
 _AHEAD = 24
@@ -65,3 +65,18 @@ class SlowWalk:
                 self._here = self._here.after(*ahead[better[0]])
             g += better[0] + 1 if better else len(ahead)
         return self._here is not before
+
+    def accept(self, moves: Moves, dearer: Ints, prices: Ints) -> None:
+        """Make one group after another, each where it makes the plan dearer by no more than said.
+
+        See :meth:`ml.placement.walk.walk.CompiledWalk.accept`.
+        """
+        g = 0
+        while g < moves.n:
+            ahead = [moves.group(i) for i in range(g, min(moves.n, g + _AHEAD))]
+            most = priced(self._here.rank, prices) + dearer[g : g + len(ahead)]
+            costs = [priced(rank, prices) for rank in self._here.ranks(ahead)]
+            kept = np.flatnonzero(costs <= most)
+            if kept.size:
+                self._here = self._here.after(*ahead[kept[0]])
+            g += int(kept[0]) + 1 if kept.size else len(ahead)

@@ -219,6 +219,15 @@ def _is_less(a: Ints, i: int, b: Ints, j: int) -> bool:
     return False
 
 
+@inner
+def _priced(ranks: Ints, g: int, prices: Ints) -> int:
+    """Return what ``walk.ranks.priced`` does."""
+    cost, broken = ranks[g, 2], ranks[g, 1]
+    cost += prices[0] * ranks[g, 0] + prices[1] * (broken % HEAVY)
+    cost += prices[2] * (broken % ASTRAY // HEAVY) + prices[3] * (broken // ASTRAY)
+    return int(cost)
+
+
 def _made(stamp: int) -> Callable[..., None]:
     def sweep(
         known: Known,
@@ -230,6 +239,8 @@ def _made(stamp: int) -> Callable[..., None]:
         starts: Ints,
         ranks: Ints,
         mode: int,
+        dearer: Ints,
+        prices: Ints,
     ) -> None:
         """Follow groups of moves one after another.
 
@@ -242,7 +253,10 @@ def _made(stamp: int) -> Callable[..., None]:
             plans: Their new sets.
             starts: First move of each group, then their number, ``(G + 1,)``.
             ranks: Receives the rank of each group, then that of the plan, ``(G + 1, 4)``.
-            mode: 0 looks only, 1 keeps what is better, 2 starts a plan, 3 keeps everything.
+            mode: 0 looks only, 1 keeps what is better, 2 starts a plan, 3 keeps everything, 4 keeps
+                what is not much dearer.
+            dearer: In mode 4: by how much each group may be, micro-dollars, ``(G,)``.
+            prices: In mode 4: what :func:`_priced` asks for, ``(4,)``.
         """
         # Never so: the stamp is here to tell compiled code of older sources apart.
         if stamp < 0:
@@ -259,7 +273,12 @@ def _made(stamp: int) -> Callable[..., None]:
             count = _down(count, known, base, trial, work)
             count = _up(count, known, base, trial, work)
             _rank(count, known, base, trial, work, ranks, g)
-            if mode >= 2 or (mode == 1 and _is_less(ranks, g, ranks, last)):
+            if mode == 4:
+                more = _priced(ranks, g, prices) - _priced(ranks, last, prices)
+                is_kept = more <= dearer[g]
+            else:
+                is_kept = mode >= 2 or (mode == 1 and _is_less(ranks, g, ranks, last))
+            if is_kept:
                 _keep(count, base, trial, work)
                 work.total[0], work.total[1] = ranks[g, 2], ranks[g, 1]
                 work.total[2] = ranks[g, 3]

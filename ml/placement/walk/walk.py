@@ -30,7 +30,8 @@ from ml.placement.walk.ranks import ASTRAY, Rank, move_limit
 from ml.placement.walk.sweep import sweep
 from ml.placement.walk.types import BITS, CHOSEN, COST, COUNT, S_LOST, TOP, Known, Rows, Work
 
-_LOOK, _KEEP_BETTER, _BEGIN, _MAKE = range(4)
+_LOOK, _KEEP_BETTER, _BEGIN, _MAKE, _KEEP_CHEAP = range(5)
+_NOTHING: Ints = np.zeros(0, dtype=np.int64)
 
 
 class CompiledWalk:
@@ -135,7 +136,19 @@ class CompiledWalk:
         self._go(moves, _KEEP_BETTER)
         return self.rank < before
 
-    def _go(self, moves: Moves, mode: int) -> Ints:
+    def accept(self, moves: Moves, dearer: Ints, prices: Ints) -> None:
+        """Make one group after another, each where it makes the plan dearer by no more than said.
+
+        Args:
+            moves: Groups of moves.
+            dearer: Micro-dollars by which each may make it dearer, ``(G,)``.
+            prices: See :func:`ml.placement.walk.ranks.priced`, ``(4,)``.
+        """
+        self._go(moves, _KEEP_CHEAP, dearer, prices)
+
+    def _go(
+        self, moves: Moves, mode: int, dearer: Ints = _NOTHING, prices: Ints = _NOTHING
+    ) -> Ints:
         ranks = np.zeros((moves.n + 1, 4), dtype=np.int64)
         ranks[-1] = self._rank
         sweep(
@@ -148,6 +161,8 @@ class CompiledWalk:
             moves.starts,
             ranks,
             mode,
+            dearer,
+            prices,
         )
         self._rank = ranks[-1].copy()
         return ranks[:-1]

@@ -26,7 +26,7 @@ from ml.placement.search.solve import Solution, move_limit, overload, solve
 from ml.placement.whatif import HOURS_PER_MONTH
 from tests.ml.placement.builder import build_instance
 
-_BUDGET = 4
+_BUDGET = 3
 
 
 @lru_cache

@@ -16,7 +16,7 @@ from ml.placement.problem.subsets import SetSpace
 from ml.placement.search.proposals import neighbours, single_moves
 from ml.placement.search.solve import space_of
 from ml.placement.walk.moves import Moves
-from ml.placement.walk.ranks import rank_of
+from ml.placement.walk.ranks import priced, rank_of
 from ml.placement.walk.slow import SlowWalk
 from ml.placement.walk.walk import CompiledWalk
 from tests.ml.placement.builder import build_instance
@@ -160,6 +160,31 @@ def test_without_a_compiler_the_same_changes_are_taken() -> None:
         assert compiled.take(moves) == slow.take(moves)
         np.testing.assert_array_equal(compiled.chosen, slow.chosen)
     np.testing.assert_array_equal(compiled.broken, slow.broken)
+
+
+@pytest.mark.parametrize("kind", ["plain", "limited"])
+def test_dearer_changes_are_accepted_as_far_as_said(kind: str) -> None:
+    instance, space, today, table, fleet = _case(8, kind, slowdown_limit_share=0.1)
+    moves = _random(space, 8, 200)
+    dearer = np.random.default_rng(8).integers(0, 3_000_000, moves.n)
+    prices = np.array([2_000_000, 1_000_000, 1_500_000, 10**9])
+    compiled = CompiledWalk(instance, space, today, table, fleet.chosen)
+    slow = SlowWalk(instance, space, today, table, fleet)
+    for walk in (compiled, slow):
+        walk.accept(moves, dearer, prices)
+    np.testing.assert_array_equal(compiled.chosen, slow.chosen)
+    # What was accepted is dearer than nothing, and than what is better alone.
+    better = CompiledWalk(instance, space, today, table, fleet.chosen)
+    better.take(moves)
+    assert (compiled.chosen != fleet.chosen).any()
+    assert (compiled.chosen != better.chosen).any()
+    # Where everything has its price and nothing may cost more, none is dearer than the one before.
+    strict = CompiledWalk(instance, space, today, table, fleet.chosen)
+    at = priced(strict.rank, prices)
+    for g in range(40):
+        strict.accept(Moves.of([moves.group(g)]), np.zeros(1, dtype=np.int64), prices)
+        assert priced(strict.rank, prices) <= at
+        at = priced(strict.rank, prices)
 
 
 def test_refused_changes_are_looked_at_again_only_when_the_table_likes_them_better() -> None:
