@@ -129,7 +129,7 @@ def whatif(problem: Problem | Path, scenario: Scenario) -> WhatIf:
     if scenario == Scenario():
         after, upper, lower = base, known.upper_micro, known.lower_micro
     else:
-        found = resolve(changed, chosen)
+        found = _resolved(changed, chosen)
         after, upper, lower = found.fleet, found.upper_micro, certify(found).lower_micro
     low = (lower - known.upper_micro) / MICRO * HOURS_PER_MONTH
     high = (upper - known.lower_micro) / MICRO * HOURS_PER_MONTH
@@ -146,6 +146,23 @@ def whatif(problem: Problem | Path, scenario: Scenario) -> WhatIf:
         low > 0 or high < 0,
         _changes(before, space.sets, chosen, after.chosen),
     )
+
+
+def _resolved(instance: Instance, chosen: Ints) -> Solution:
+    """Solve from the recommended plan; where that ends in a contradiction, from today's.
+
+    Raises:
+        InfeasibleError: What the recommended plan ran into, where today's runs into one as well.
+    """
+    try:
+        return resolve(instance, chosen)
+    except InfeasibleError:
+        today, _ = describe_today(instance, space_of(instance))
+        try:
+            return resolve(instance, today.home)
+        except InfeasibleError:
+            pass
+        raise
 
 
 def _evaluated(instance: Instance, chosen: Ints) -> Fleet:

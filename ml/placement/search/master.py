@@ -28,9 +28,11 @@ _WHOLE_COLUMNS_MAX = 60_000
 _SMALL_SERVICES = 400
 # Where the exact choice is not asked for: services left open after the prices have spoken, plans of
 # each, and what may be left of the cost.
-_ROUGH_SERVICES = (100, 400)
+_ROUGH_SERVICES = (30, 100, 400)
 _ROUGH_PLANS = 6
 _ROUGH_GAP = 1e-5
+# A choice by prices alone is taken as it is where it is this near to the bound.
+_ROUGH_ENOUGH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,8 @@ def _whole(
     n = len(table.cpu_cores)
     known = [c for c in (_priced(table, duals, moves), incumbent) if c is not None]
     candidates = [c for c in known if _keeps(table, c, capacity, moves)]
-    if not exact:
+    known_cost = [int(table.cost_micro[np.arange(n), c].sum()) for c in candidates]
+    if not exact and min(known_cost, default=2**62) - lower > _ROUGH_ENOUGH * abs(lower):
         rounded = _rounded(table, capacity, moves, duals)
         if rounded is not None:
             candidates.append(rounded)

@@ -67,25 +67,20 @@ def _model(columns: Columns, capacity: Floats, moves: float, *, whole: bool) -> 
     services = np.unique(columns.pairs[:, 0])
     n_s, n_r = len(services), len(capacity)
     at = np.searchsorted(services, columns.pairs[:, 0])
-    cost = columns.cost_micro / MICRO
+    cost: Floats = columns.cost_micro / MICRO
     limits = np.append(capacity, moves)
     rows = [i for i in range(n_r + 1) if np.isfinite(limits[i])]
-    position = {r: n_s + i for i, r in enumerate(rows)}
     use = np.column_stack((columns.vcpu, columns.added))
     dear = _SHORTAGE_PRICE_FACTOR * (1.0 + float(np.abs(cost).max(initial=0.0)))
-    starts, index, value = [0], [], []
-    for j in range(columns.n):
-        index.append(int(at[j]))
-        value.append(1.0)
-        for r in rows:
-            if use[j, r] != 0:
-                index.append(position[r])
-                value.append(float(use[j, r]))
-        starts.append(len(index))
-    for r in rows if not whole else []:
-        index.append(position[r])
-        value.append(-1.0)
-        starts.append(len(index))
+    # By column: its service, then the rows it uses; then a slack for each row.
+    entries: Floats = np.column_stack((np.ones(columns.n), use[:, rows]))
+    column, entry = np.nonzero(entries)
+    index = np.where(entry == 0, at[column], n_s + entry - 1)
+    value, starts = entries[column, entry], np.searchsorted(column, np.arange(columns.n + 1))
+    if not whole:
+        index = np.concatenate((index, n_s + np.arange(len(rows))))
+        value = np.concatenate((value, np.full(len(rows), -1.0)))
+        starts = np.concatenate((starts, starts[-1] + 1 + np.arange(len(rows))))
     n_slack = 0 if whole else len(rows)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = columns.n + n_slack, n_s + len(rows)
@@ -95,9 +90,9 @@ def _model(columns: Columns, capacity: Floats, moves: float, *, whole: bool) -> 
     lp.row_lower_ = np.concatenate((np.ones(n_s), np.full(len(rows), -highspy.kHighsInf)))
     lp.row_upper_ = np.concatenate((np.ones(n_s), limits[rows]))
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = np.array(starts, dtype=np.int32)
-    lp.a_matrix_.index_ = np.array(index, dtype=np.int32)
-    lp.a_matrix_.value_ = np.array(value)
+    lp.a_matrix_.start_ = starts.astype(np.int32)
+    lp.a_matrix_.index_ = index.astype(np.int32)
+    lp.a_matrix_.value_ = value
     if whole:
         lp.integrality_ = [highspy.HighsVarType.kInteger] * columns.n
     return lp, n_s

@@ -89,7 +89,7 @@ def solve(instance: Instance, *, quick: bool = False, start: Ints | None = None)
     with threadpool_limits(limits=1):
         space = space_of(instance)
         today, today_fleet = describe_today(instance, space)
-        search = Search(instance, space, today)
+        search = Search(instance, space, today, quick)
         if start is None and not quick:
             found = search.best()
         else:

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.placement import whatif as whatif_module
 from ml.placement.answers.saved import FILE, Problem, SavedProblemError, load, save
 from ml.placement.answers.scenario import Scenario, ScenarioError, applied
 from ml.placement.check.checker import check_plan
 from ml.placement.errors import InfeasibleError
+from ml.placement.problem.instance import Instance, Ints
 from ml.placement.search.solve import Solution, solve, space_of
 from ml.placement.whatif import problem_of, resolve, whatif
 from tests.ml.placement.builder import build_instance
@@ -139,6 +141,28 @@ def test_frozen_and_pinned_services_stay() -> None:
 def test_an_impossible_scenario_names_the_rules() -> None:
     with pytest.raises(InfeasibleError, match="move_budget"):
         whatif(_problem(), Scenario(min_regions=4, move_budget=0))
+
+
+def test_where_the_recommended_plan_leads_nowhere_todays_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scenario, starts = Scenario(waiting_factor=2.0), []
+    usual = whatif_module.resolve
+
+    def refusing(instance: Instance, start: Ints, rounds: int = 4) -> Solution:
+        starts.append(start)
+        if len(starts) == 1:
+            raise InfeasibleError(("MOVE_BUDGET",), "the first start leads nowhere")
+        return usual(instance, start, rounds)
+
+    monkeypatch.setattr(whatif_module, "resolve", refusing)
+    answer = whatif(_problem(), scenario)
+    assert len(starts) == 2
+    assert (starts[0] != starts[1]).any()
+    home = usual(applied(_problem().instance, scenario), starts[1])
+    assert answer.after.monthly_objective_usd == pytest.approx(
+        home.upper_micro / 1e6 * whatif_module.HOURS_PER_MONTH
+    )
 
 
 @pytest.mark.parametrize(
